@@ -1,0 +1,54 @@
+/*
+ * log.h - one event, two forms: a JSON line in the log file (rotated), a readable line on the console.
+ *
+ * Each of our processes has one log; libraries never use it. The file is opened O_APPEND, so that processes may share it; rotation
+ * (path.1 ... path.N) is done by whichever of them finds it too large, under a file lock.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARNING_, LOG_ERROR_ };
+
+struct log_options {
+	const char *program;  /* "collector", "tracker", "daemon" */
+	const char *path;     /* NULL: no file */
+	bool console;         /* readable lines on stderr */
+	bool colour;          /* allow colour on the console; NO_COLOR and a non-terminal switch it off */
+	enum log_level level;
+	uint64_t max_bytes;   /* rotate above this size */
+	unsigned keep;        /* rotated files kept */
+};
+
+/* Returns 0, or -errno with a sentence in `error` if the file cannot be opened (the log then goes to the console alone). */
+int log_open(const struct log_options *options, char error[256]);
+void log_close(void);
+enum log_level log_level_of(const char *name);
+
+/* A field of the JSON line. Text values may come from outside: they are escaped in JSON and sanitised on the console. */
+struct log_field {
+	const char *key;
+	enum { LOG_FIELD_TEXT, LOG_FIELD_INTEGER, LOG_FIELD_REAL } type;
+	const char *text;
+	int64_t integer;
+	double real;
+};
+#define LOG_TEXT(key_, value_) {.key = (key_), .type = LOG_FIELD_TEXT, .text = (value_)}
+#define LOG_INTEGER(key_, value_) {.key = (key_), .type = LOG_FIELD_INTEGER, .integer = (int64_t)(value_)}
+#define LOG_REAL(key_, value_) {.key = (key_), .type = LOG_FIELD_REAL, .real = (value_)}
+
+/*
+ * Logs one event.
+ *   event   stable machine name, "rogue_enter"; the "event" of the JSON line
+ *   message the sentence for people, for the console and the "message" of the JSON line
+ *   fields  [count] further keys of the JSON line
+ */
+void log_event(enum log_level level, const char *event, const char *message, const struct log_field *fields, size_t count);
+
+/* The same for a plain sentence. */
+void log_say(enum log_level level, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

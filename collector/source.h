@@ -1,0 +1,98 @@
+/*
+ * source.h - where samples come from. The one interface behind which platforms and back ends differ.
+ *
+ * A source fills raw records: cumulative counters and levels of each process, and of the machine. Nothing above this line
+ * knows where a number came from, and no Linux type, path or constant passes it. Rates, shares, scores and blame are computed from
+ * raw records by the files above.
+ * Files: source_procfs.c (Linux /proc), source_bpf.c (Linux, kernel-direct; an issue of its own).
+ */
+#ifndef COLLECTOR_SOURCE_H
+#define COLLECTOR_SOURCE_H
+
+#include "rogue/samples.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a source knows of one process now. A member counts only where `present` has the bit of the field it feeds. */
+struct raw_process {
+	uint64_t present[2];       /* bits of enum rh_field_id */
+	uint64_t start_time_ns;    /* since boot */
+	uint32_t pid, ppid, uid;
+	uint8_t state;             /* enum rh_process_state */
+	uint8_t policy;            /* enum rh_policy */
+	int8_t nice, priority;
+	uint16_t flags;            /* enum rh_process_flag: kernel_thread, vanished_in_read */
+	int16_t oom_adj;
+	char command[RH_COMMAND_BYTES];
+	/* counters since the start of the process */
+	uint64_t cpu_time_ns, runnable_time_ns, wakeups, voluntary_csw, involuntary_csw;
+	uint64_t minor_faults, major_faults; /* RH_F_faults_count, RH_F_pageins_count */
+	uint64_t read_bytes, write_bytes, syscalls;
+	uint64_t instructions, cycles, energy_uj, gpu_time_ns;
+	uint64_t blkio_delay_ns, swapin_delay_ns, reclaim_delay_ns, thrashing_delay_ns, compaction_delay_ns, irq_delay_ns;
+	/* blame inflicted since the start; where absent the caller estimates cpu blame */
+	uint64_t cpu_blame_ns, io_blame_ns, mem_blame_ns;
+	/* levels */
+	uint64_t cgroup_id;
+	uint64_t rss_bytes, anon_bytes, shmem_bytes, swap_bytes, mem_peak_bytes;
+	uint32_t threads;
+	uint16_t threads_running, threads_stuck;
+	float run_wait_max_ns, stuck_wait_max_ns; /* in the interval */
+};
+
+/* What a source knows of the machine now: cumulative times in ns, counters since boot, levels. Bits of enum rh_system_id. */
+struct raw_system {
+	uint64_t present[2];
+	uint32_t cpus;
+	uint32_t running;          /* threads runnable */
+	uint64_t cpu_idle_ns, cpu_iowait_ns, cpu_irq_ns, cpu_steal_ns, cpu_busy_ns; /* all cpus together; busy includes irq, not steal */
+	double load;
+	uint64_t forks;
+	uint64_t psi_cpu_some_ns, psi_memory_some_ns, psi_memory_full_ns, psi_io_some_ns, psi_io_full_ns;
+	uint64_t mem_total_bytes, mem_available_bytes, swap_total_bytes, swap_used_bytes, dirty_bytes;
+	uint64_t swapins, swapouts, allocstalls, refaults, compact_stalls, oom_kills;
+	/* disks: sums over whole devices; busy is of the busiest device */
+	uint64_t disk_read_bytes, disk_write_bytes, disk_requests, disk_request_ns;
+	double disk_busy_ratio;    /* over the time since the tick before; the source knows its devices */
+	uint32_t disk_inflight;
+	double gpu_busy_ratio;
+};
+
+struct source_options {
+	const char *proc_root;
+	uint64_t interval_ns;
+	uint32_t max_processes;    /* capacity of the array given to tick */
+	uint32_t refresh_parts, thread_limit, fd_limit;
+};
+
+/* What a tick reports beside the records. */
+struct source_tick {
+	uint32_t count;            /* raw records filled in, one per process, in any order, pids unique */
+	uint32_t unreadable;       /* processes of which a file could not be read */
+	uint32_t dropped;          /* processes there was no room for */
+	uint32_t degraded;         /* bits of enum rh_degraded that the source has taken upon itself */
+	bool discontinuous;        /* system counters ran backwards, or a cpu came or went */
+};
+
+struct source; /* owned by the caller of an open function until close */
+
+struct source_operations {
+	uint8_t sampler;           /* enum rh_sampler */
+	/*
+	 * One sample. Allocates nothing. `budget_ns` is the time of this thread it should use at most: beyond it details of idle
+	 * processes are left for later. Returns 0 or -errno (the process list itself cannot be read).
+	 */
+	int (*tick)(struct source *source, uint64_t budget_ns, struct raw_process *processes, struct raw_system *system, struct source_tick *ret_tick);
+	void (*close)(struct source **source);
+};
+
+struct source {
+	const struct source_operations *operations;
+};
+
+/* Opens the /proc back end. Returns 0, or -errno with a sentence in `error`. All memory it will ever use is allocated here. */
+int source_procfs_open(const struct source_options *options, struct source **ret_source, char error[256]);
+
+#endif

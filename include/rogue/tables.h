@@ -1,0 +1,152 @@
+/*
+ * tables.h - the tables as data: one row per field, and the names of codes. For programs that handle fields by number or name:
+ * SQL, JSON, CSV, OpenMetrics, column pickers, man pages.
+ *
+ * The arrays are `static const` in each file that includes this; include it in few.
+ */
+#ifndef ROGUE_TABLES_H
+#define ROGUE_TABLES_H
+
+#include "rogue/samples.h"
+
+#include <string.h>
+
+struct rh_row {
+	const char *name, *title, *source, *brief, *doc;
+	uint16_t id, offset, size, width;
+	uint8_t type, kind, unit, aggregate; /* enum rh_type, rh_kind, rh_unit, rh_aggregate */
+};
+
+static const struct rh_row rh_process_rows[] = {
+#define RH_FIELD(id_, name_, type_, kind_, unit_, aggregate_, title_, width_, source_, brief_, doc_) \
+	{.name = #name_, .title = (title_), .source = (source_), .brief = (brief_), .doc = (doc_), .id = (id_), \
+	 .offset = offsetof(struct rh_process, name_), .size = sizeof(((struct rh_process *)0)->name_), .width = (width_), \
+	 .type = RH_TYPE_##type_, .kind = RH_KIND_##kind_, .unit = RH_UNIT_##unit_, .aggregate = RH_AGGREGATE_##aggregate_},
+#include "rogue/fields.def"
+};
+
+static const struct rh_row rh_system_rows[] = {
+#define RH_SYSTEM_FIELD(id_, name_, type_, kind_, unit_, title_, source_, brief_, doc_) \
+	{.name = #name_, .title = (title_), .source = (source_), .brief = (brief_), .doc = (doc_), .id = (id_), \
+	 .offset = offsetof(struct rh_system, name_), .size = sizeof(((struct rh_system *)0)->name_), .width = 0, \
+	 .type = RH_TYPE_##type_, .kind = RH_KIND_##kind_, .unit = RH_UNIT_##unit_, .aggregate = RH_AGGREGATE_NONE},
+#include "rogue/system.def"
+};
+
+enum {
+	RH_PROCESS_ROWS = sizeof(rh_process_rows) / sizeof(rh_process_rows[0]),
+	RH_SYSTEM_ROWS = sizeof(rh_system_rows) / sizeof(rh_system_rows[0]),
+};
+
+/* Row of that name in a table, NULL if there is none. */
+static inline const struct rh_row *rh_row_by_name(const struct rh_row *rows, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+/* Suffix that the names of a unit's fields end in, and the unit in words. */
+static inline const char *rh_unit_suffix(unsigned unit)
+{
+	switch (unit) {
+#define RH_UNIT(unit_, suffix_, text_) \
+	case RH_UNIT_##unit_: return suffix_;
+#include "rogue/units.def"
+	}
+	return "";
+}
+
+static inline const char *rh_unit_text(unsigned unit)
+{
+	switch (unit) {
+#define RH_UNIT(unit_, suffix_, text_) \
+	case RH_UNIT_##unit_: return text_;
+#include "rogue/units.def"
+	}
+	return "";
+}
+
+/* Names of codes: "running", "critical", "cpu". A code that this version does not know is "unknown". */
+static inline const char *rh_state_name(unsigned code)
+{
+	switch (code) {
+#define RH_STATE(value, name, letter) \
+	case value: return #name;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
+static inline char rh_state_letter(unsigned code)
+{
+	switch (code) {
+#define RH_STATE(value, name, letter) \
+	case value: return letter;
+#include "rogue/codes.def"
+	}
+	return '?';
+}
+
+static inline const char *rh_band_name(unsigned code)
+{
+	switch (code) {
+#define RH_BAND(value, name) \
+	case value: return #name;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
+static inline const char *rh_resource_name(unsigned code)
+{
+	switch (code) {
+#define RH_RESOURCE(value, name) \
+	case value: return #name;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
+static inline const char *rh_policy_name(unsigned code)
+{
+	switch (code) {
+#define RH_POLICY(value, name) \
+	case value: return #name;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
+static inline const char *rh_stress_name(unsigned code)
+{
+	switch (code) {
+#define RH_STRESS(value, name) \
+	case value: return #name;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
+static inline const char *rh_sampler_name(unsigned code)
+{
+	switch (code) {
+#define RH_SAMPLER(value, name) \
+	case value: return #name;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
+static inline const char *rh_sampler_reason_text(unsigned code)
+{
+	switch (code) {
+#define RH_SAMPLER_REASON(value, name, text) \
+	case value: return text;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
+#endif
