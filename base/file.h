@@ -14,7 +14,7 @@
 /* Closes *fd if it is open, sets it to -1, keeps errno. */
 void closefd(int *fd);
 
-/* Reads up to size - 1 bytes from offset 0 and ends them with NUL. Returns the length, or -errno. One pread where the file fits. */
+/* Reads up to size - 1 bytes from offset 0, to the end of the file, and ends them with NUL. Returns the length, or -errno. */
 ssize_t file_pread(int fd, char *buffer, size_t size);
 
 /* Opens below directory dirfd (AT_FDCWD allowed) and reads as file_pread() does. Returns the length, or -errno. */
