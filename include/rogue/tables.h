@@ -139,6 +139,16 @@ static inline const char *rh_sampler_name(unsigned code)
 	return "unknown";
 }
 
+static inline const char *rh_sampler_reason_name(unsigned code)
+{
+	switch (code) {
+#define RH_SAMPLER_REASON(value, name, text) \
+	case value: return #name;
+#include "rogue/codes.def"
+	}
+	return "unknown";
+}
+
 static inline const char *rh_sampler_reason_text(unsigned code)
 {
 	switch (code) {

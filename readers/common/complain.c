@@ -1,0 +1,24 @@
+/*
+ * complain.c - one sentence on stderr, see complain.h.
+ */
+#include "readers/common/complain.h"
+
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SENTENCE_BYTES = 1024 };
+
+void complain(const char *format, ...)
+{
+	char raw[SENTENCE_BYTES], safe[SENTENCE_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(raw, sizeof(raw), format, arguments);
+	va_end(arguments);
+	text_sanitise(raw, strlen(raw), safe, sizeof(safe));
+	fprintf(stderr, "rogue-hunter: %s\n", safe);
+}
