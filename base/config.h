@@ -37,7 +37,7 @@ struct config_row {
 
 /* A value with the type that its source gave it. A real may be given as an integer; nothing else is converted. */
 struct config_value {
-	enum config_type type; /* BOOL, INT, REAL or TEXT */
+	enum config_type type; /* BOOL, INT, REAL or TEXT; CHOICE stands for what no key takes: a date, a list, a table */
 	bool boolean;
 	int64_t integer;
 	double real;
@@ -56,8 +56,20 @@ void config_defaults(struct config *config);
  */
 bool config_set(struct config *config, const char *section, const char *key, const struct config_value *value, char error[256]);
 
+/* The same for a value that comes as text: an option of a command line, a line of the plain form. */
+bool config_set_plain(struct config *config, const char *section, const char *key, const char *text, char error[256]);
+
+/* Is there such a section? If not, `error` says so, with the nearest one. */
+bool config_has_section(const char *section, char error[256]);
+
 /* Checks the rules between rows. Returns true, or false with the broken rule in `error` and its "section.key" in `ret_key`. */
 bool config_check(const struct config *config, const char **ret_key, char error[256]);
+
+/* Value of a row: bool, int64_t, double or char[CONFIG_TEXT_BYTES], as its type says. Borrowed from `config`. */
+const void *config_place(const struct config *config, const struct config_row *row);
+
+/* Writes the value of a row as text, without quotes. Returns the length, as snprintf does. */
+int config_write_value(const struct config *config, const struct config_row *row, char *buffer, size_t size);
 
 /* Writes all keys as "section.key=value\n". Returns the length, as snprintf does. */
 size_t config_write_plain(const struct config *config, char *buffer, size_t size);

@@ -3,6 +3,9 @@
  *
  * Each of our processes has one log; libraries never use it. The file is opened O_APPEND, so that processes may share it; rotation
  * (path.1 ... path.N) is done by whichever of them finds it too large, under a file lock.
+ *
+ * No call waits: not for a disk that is full (the lines are counted, and reported when there is room again), not for another process, not for
+ * a terminal that takes nothing. No call allocates, once a line as long has been written. Threads: one.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
