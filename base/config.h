@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { CONFIG_TEXT_BYTES = 256 };
 
 struct config {
@@ -30,7 +34,7 @@ enum config_type { CONFIG_BOOL, CONFIG_INT, CONFIG_REAL, CONFIG_TEXT, CONFIG_CHO
 struct config_row {
 	const char *section, *key, *doc, *choices;
 	enum config_type type;
-	size_t offset; /* in struct config */
+	size_t offset;            /* in struct config */
 	const char *text_default; /* as it would stand in TOML */
 	double min, max;
 };
@@ -59,6 +63,9 @@ bool config_set(struct config *config, const char *section, const char *key, con
 /* The same for a value that comes as text: an option of a command line, a line of the plain form. */
 bool config_set_plain(struct config *config, const char *section, const char *key, const char *text, char error[256]);
 
+/* Is there such a key? */
+bool config_is_key(const char *section, const char *key);
+
 /* Is there such a section? If not, `error` says so, with the nearest one. */
 bool config_has_section(const char *section, char error[256]);
 
@@ -86,4 +93,7 @@ unsigned config_band(const struct config *config, double score);
 /* Score at which a band named in the configuration begins ("low" is 0). */
 double config_band_floor(const struct config *config, const char *band);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

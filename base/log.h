@@ -17,13 +17,13 @@
 enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARNING_, LOG_ERROR_ };
 
 struct log_options {
-	const char *program;  /* "collector", "tracker", "daemon" */
-	const char *path;     /* NULL: no file */
-	bool console;         /* readable lines on stderr */
-	bool colour;          /* allow colour on the console; NO_COLOR and a non-terminal switch it off */
+	const char *program; /* "collector", "tracker", "daemon" */
+	const char *path;    /* NULL: no file */
+	bool console;        /* readable lines on stderr */
+	bool colour;         /* allow colour on the console; NO_COLOR and a non-terminal switch it off */
 	enum log_level level;
-	uint64_t max_bytes;   /* rotate above this size */
-	unsigned keep;        /* rotated files kept */
+	uint64_t max_bytes; /* rotate above this size */
+	unsigned keep;      /* rotated files kept */
 };
 
 /* Returns 0, or -errno with a sentence in `error` if the file cannot be opened (the log then goes to the console alone). */
@@ -39,9 +39,18 @@ struct log_field {
 	int64_t integer;
 	double real;
 };
-#define LOG_TEXT(key_, value_) {.key = (key_), .type = LOG_FIELD_TEXT, .text = (value_)}
-#define LOG_INTEGER(key_, value_) {.key = (key_), .type = LOG_FIELD_INTEGER, .integer = (int64_t)(value_)}
-#define LOG_REAL(key_, value_) {.key = (key_), .type = LOG_FIELD_REAL, .real = (value_)}
+#define LOG_TEXT(key_, value_) \
+	{ \
+		.key = (key_), .type = LOG_FIELD_TEXT, .text = (value_) \
+	}
+#define LOG_INTEGER(key_, value_) \
+	{ \
+		.key = (key_), .type = LOG_FIELD_INTEGER, .integer = (int64_t)(value_) \
+	}
+#define LOG_REAL(key_, value_) \
+	{ \
+		.key = (key_), .type = LOG_FIELD_REAL, .real = (value_) \
+	}
 
 /*
  * Logs one event.

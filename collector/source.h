@@ -17,13 +17,13 @@
 
 /* What a source knows of one process now. A member counts only where `present` has the bit of the field it feeds. */
 struct raw_process {
-	uint64_t present[2];       /* bits of enum rh_field_id */
-	uint64_t start_time_ns;    /* since boot */
+	uint64_t present[2];    /* bits of enum rh_field_id */
+	uint64_t start_time_ns; /* since boot */
 	uint32_t pid, ppid, uid;
-	uint8_t state;             /* enum rh_process_state */
-	uint8_t policy;            /* enum rh_policy */
+	uint8_t state;  /* enum rh_process_state */
+	uint8_t policy; /* enum rh_policy */
 	int8_t nice, priority;
-	uint16_t flags;            /* enum rh_process_flag: kernel_thread, vanished_in_read */
+	uint16_t flags; /* enum rh_process_flag: kernel_thread, vanished_in_read */
 	int16_t oom_adj;
 	char command[RH_COMMAND_BYTES];
 	/* counters since the start of the process */
@@ -46,7 +46,7 @@ struct raw_process {
 struct raw_system {
 	uint64_t present[2];
 	uint32_t cpus;
-	uint32_t running;          /* threads runnable */
+	uint32_t running;                                                           /* threads runnable */
 	uint64_t cpu_idle_ns, cpu_iowait_ns, cpu_irq_ns, cpu_steal_ns, cpu_busy_ns; /* all cpus together; busy includes irq, not steal */
 	double load;
 	uint64_t forks;
@@ -55,7 +55,7 @@ struct raw_system {
 	uint64_t swapins, swapouts, allocstalls, refaults, compact_stalls, oom_kills;
 	/* disks: sums over whole devices; busy is of the busiest device */
 	uint64_t disk_read_bytes, disk_write_bytes, disk_requests, disk_request_ns;
-	double disk_busy_ratio;    /* over the time since the tick before; the source knows its devices */
+	double disk_busy_ratio; /* over the time since the tick before; the source knows its devices */
 	uint32_t disk_inflight;
 	double gpu_busy_ratio;
 };
@@ -63,28 +63,29 @@ struct raw_system {
 struct source_options {
 	const char *proc_root;
 	uint64_t interval_ns;
-	uint32_t max_processes;    /* capacity of the array given to tick */
+	uint32_t max_processes; /* capacity of the array given to tick */
 	uint32_t refresh_parts, thread_limit, fd_limit;
 };
 
 /* What a tick reports beside the records. */
 struct source_tick {
-	uint32_t count;            /* raw records filled in, one per process, in any order, pids unique */
-	uint32_t unreadable;       /* processes of which a file could not be read */
-	uint32_t dropped;          /* processes there was no room for */
-	uint32_t degraded;         /* bits of enum rh_degraded that the source has taken upon itself */
-	bool discontinuous;        /* system counters ran backwards, or a cpu came or went */
+	uint32_t count;      /* raw records filled in, one per process, in any order, pids unique */
+	uint32_t unreadable; /* processes of which a file could not be read */
+	uint32_t dropped;    /* processes there was no room for */
+	uint32_t degraded;   /* bits of enum rh_degraded that the source has taken upon itself */
+	bool discontinuous;  /* system counters ran backwards, or a cpu came or went */
 };
 
 struct source; /* owned by the caller of an open function until close */
 
 struct source_operations {
-	uint8_t sampler;           /* enum rh_sampler */
+	uint8_t sampler; /* enum rh_sampler */
 	/*
 	 * One sample. Allocates nothing. `budget_ns` is the time of this thread it should use at most: beyond it details of idle
 	 * processes are left for later. Returns 0 or -errno (the process list itself cannot be read).
 	 */
-	int (*tick)(struct source *source, uint64_t budget_ns, struct raw_process *processes, struct raw_system *system, struct source_tick *ret_tick);
+	int (*tick)(struct source *source, uint64_t budget_ns, struct raw_process *processes, struct raw_system *system,
+	        struct source_tick *ret_tick);
 	void (*close)(struct source **source);
 };
 

@@ -10,26 +10,26 @@
 
 #include "rogue/samples.h"
 
-struct ring_writer; /* owned by the caller of ring_create() until ring_close() or ring_abandon() */
+struct ring_writer; /* owned by the caller of ring_create() until ring_close() */
 
 struct ring_options {
-	const char *name;       /* segment name as rh_segment_name() gives it */
-	uint32_t slots;         /* samples held at most, 2 .. 1048576 */
-	uint64_t arena_bytes;   /* for frames; halved on a full /dev/shm, down to min_arena_bytes */
+	const char *instance; /* instance name, NULL for the one of the calling user */
+	uint32_t slots;       /* samples held at most, 2 .. 1048576 */
+	uint64_t arena_bytes; /* for frames; halved on a full /dev/shm, down to min_arena_bytes */
 	uint64_t min_arena_bytes;
-	uint64_t period_ns;     /* sampling interval, for readers' time-outs */
-	uint32_t group;         /* group that may read, (uint32_t)-1 to leave it */
-	const char *boot_id;    /* 36 characters, or NULL where unknown */
+	uint64_t period_ns;  /* sampling interval, for readers' time-outs */
+	uint32_t group;      /* group that may read, (uint32_t)-1 to leave it */
+	const char *boot_id; /* 36 characters, or NULL where unknown */
 	uint64_t writer_start_ns;
 };
 
 /* Room for one sample, to be filled in by the caller between ring_reserve() and ring_publish(). Borrowed until then. */
 struct ring_frame {
-	float *scores;             /* [capacity] index column */
-	uint32_t *pids;            /* [capacity] index column */
-	unsigned char *records;    /* [capacity] records, `stride` bytes apart */
-	uint32_t capacity;
-	uint32_t stride;
+	float *scores;          /* [capacity] index column */
+	uint32_t *pids;         /* [capacity] index column */
+	unsigned char *records; /* [capacity] records, `stride` bytes apart */
+	uint32_t capacity;      /* records there is room for */
+	uint32_t stride;        /* bytes from one record to the next; the caller writes no field that lies beyond, nor its present bit */
 };
 
 /*
@@ -54,16 +54,19 @@ uint64_t ring_arena_bytes(const struct ring_writer *writer);
 int ring_reserve(struct ring_writer *writer, uint32_t count, uint32_t stride, struct ring_frame *ret_frame);
 
 /*
- * Publishes the frame reserved before, and wakes readers.
- *   system   copied; its sample_id is filled in by the ring
+ * Publishes the frame reserved before. Call ring_wake() after it.
+ *   system   copied; its sample_id is filled in by the ring, its boottime_ns is the heartbeat
  *   count    records filled in, at most the count reserved
  *   total    processes sampled
  * Returns the number of the sample.
  */
 uint64_t ring_publish(struct ring_writer *writer, const struct rh_system *system, uint32_t count, uint32_t total);
 
-/* Sign of life without a sample, for times when no sample is due. */
-void ring_heartbeat(struct ring_writer *writer);
+/* Wakes at most 16 waiting readers; those wake others. Apart from ring_publish() because it is a system call. */
+void ring_wake(const struct ring_writer *writer);
+
+/* Sign of life without a sample, for times when none is due. */
+void ring_heartbeat(struct ring_writer *writer, uint64_t boottime_ns);
 
 /* Has the public name been taken away or given to another segment? The caller then creates a new one (systemd's RemoveIPC). Cost: one fstat. */
 bool ring_is_replaced(const struct ring_writer *writer);

@@ -35,6 +35,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Results of calls and states of a writer (status.def). */
 enum rh_status {
@@ -56,22 +57,25 @@ struct rh_error {
  * the reader's eyes until rh_valid() has said that it had not. Row i of scores, pids and records is one process.
  */
 struct rh_view {
-	uint64_t sample;        /* number of the sample, 1, 2, ... */
-	uint32_t count;         /* records in this view */
-	uint32_t total;         /* processes sampled; more than count where the collector had to cut the list */
-	uint32_t stride;        /* bytes from one record to the next; at least RH_PROCESS_HOT_BYTES */
-	uint32_t system_size;   /* bytes of `system` that the segment holds; the rest is zero */
-	const float *scores;    /* [count] index column: scores */
-	const uint32_t *pids;   /* [count] index column: process ids */
+	uint64_t sample;      /* number of the sample, 1, 2, ... */
+	uint32_t count;       /* records in this view */
+	uint32_t total;       /* processes sampled; more than count where the collector had to cut the list */
+	uint32_t stride;      /* bytes from one record to the next; at least RH_PROCESS_HOT_BYTES */
+	uint32_t system_size; /* bytes of `system` that the segment holds; the rest is zero */
+	const float *scores;  /* [count] index column: scores */
+	const uint32_t *pids; /* [count] index column: process ids */
 	const unsigned char *record_base;
-	const void *slot_;      /* private: for rh_valid() */
-	uint32_t even_;         /* private: for rh_valid() */
-	uint32_t schema_size_;  /* private: bytes of a record that carry fields */
+	const void *slot_;     /* private: for rh_valid() */
+	uint32_t even_;        /* private: for rh_valid() */
+	uint32_t record_size_; /* private: bytes of a record that carry fields */
+	uint64_t known_[2];    /* private: fields that lie within them */
 	union {
 		struct rh_system system;
 		unsigned char reserve_[RH_SYSTEM_MAX_BYTES]; /* fields of later minor versions fit without an ABI break */
 	};
 };
+
+enum { RH_TYPE_UNKNOWN = 255 };
 
 /* Place of one field, as the segment itself describes it. */
 struct rh_field {
@@ -79,28 +83,28 @@ struct rh_field {
 	uint32_t id;
 	uint32_t offset; /* bytes from the begin of the record */
 	uint32_t size;   /* bytes */
-	uint8_t type;    /* enum rh_type */
-	uint8_t unit;    /* enum rh_unit */
+	uint8_t type;    /* enum rh_type, or RH_TYPE_UNKNOWN for a type of a later version */
 	uint8_t kind;    /* enum rh_kind */
 	uint8_t scope;   /* 0 process record, 1 system record */
+	char unit[16];   /* "bytes", "ms_per_s", ... */
 };
 
 /* Facts about an attached segment, constant for its life. */
 struct rh_info {
-	uint16_t major, minor;   /* format version */
-	uint32_t slots;          /* samples the ring holds at most */
-	uint32_t record_size;    /* bytes of a full process record */
-	uint32_t system_size;    /* bytes of the system record */
-	uint32_t fields;         /* fields of both scopes together */
+	uint16_t major, minor; /* format version */
+	uint32_t slots;        /* samples the ring holds at most */
+	uint32_t record_size;  /* bytes of a full process record */
+	uint32_t system_size;  /* bytes of the system record */
+	uint32_t fields;       /* fields of both scopes together */
 	uint32_t writer_pid;
 	uint64_t writer_start_ns; /* start of the writer, since boot: with the pid its identity */
-	uint64_t generation;     /* differs for every collector start */
+	uint64_t generation;      /* differs for every collector start */
 	uint64_t created_realtime_ns;
-	uint64_t period_ns;      /* configured sampling interval */
+	uint64_t period_ns; /* configured sampling interval */
 	uint64_t arena_bytes;
-	uint64_t total_bytes;    /* size of the mapping */
+	uint64_t total_bytes; /* size of the mapping */
 	uint64_t schema_hash;
-	char boot_id[37];        /* text form, lower case */
+	char boot_id[40]; /* text form, lower case */
 };
 
 /*
@@ -170,7 +174,8 @@ uint64_t rh_margin(const struct rh_ring *ring, uint64_t cursor);
 /* Record i of the view in place, NULL if i >= count. Read only fields that rh_has() says are present. */
 static inline const struct rh_process *rh_record(const struct rh_view *view, uint32_t i)
 {
-	return i < view->count ? (const struct rh_process *)(const void *)(view->record_base + (size_t)i * view->stride) : (const struct rh_process *)0;
+	return i < view->count ? (const struct rh_process *)(const void *)(view->record_base + (size_t)i * view->stride)
+	                       : (const struct rh_process *)0;
 }
 
 /* Copies record i into *ret_record; fields that this segment lacks or cut off are zero and not present.
@@ -208,7 +213,7 @@ enum rh_status rh_field_by_name(const struct rh_ring *ring, unsigned scope, cons
 /* Lowest, highest and newest value of one field of one process over the samples still in the ring. */
 struct rh_window {
 	double current, low, high;
-	uint32_t samples; /* samples in which the process had the field */
+	uint32_t samples;     /* samples in which the process had the field */
 	uint64_t first, last; /* numbers of the first and last such sample */
 };
 
@@ -218,7 +223,8 @@ struct rh_window {
  * Returns RH_OK, RH_NONE (never seen in the ring), RH_INVALID (not a numeric process field).
  * Cost: one look at each sample of the ring, about 2 ns a process in each.
  */
-enum rh_status rh_window(struct rh_ring *ring, const struct rh_field *field, uint32_t pid, uint64_t start_time_ns, struct rh_window *ret_window);
+enum rh_status rh_window(
+        struct rh_ring *ring, const struct rh_field *field, uint32_t pid, uint64_t start_time_ns, struct rh_window *ret_window);
 
 /* Value of a numeric field of a record as a double. Returns false where it is absent or not numeric. */
 bool rh_field_value(const struct rh_field *field, const void *record, double *ret_value);
@@ -229,6 +235,7 @@ const char *rh_status_text(enum rh_status status);
 /* Version of the library, "0.1.0". */
 const char *rh_version(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

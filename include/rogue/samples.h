@@ -21,12 +21,12 @@ extern "C" {
 #endif
 
 enum {
-	RH_FIELD_IDS = 128,          /* ids, and so bits of a present mask, are below this */
-	RH_PROCESS_HOT_BYTES = 128,  /* the part of a record that a truncated frame still carries */
+	RH_FIELD_IDS = 128,         /* ids, and so bits of a present mask, are below this */
+	RH_PROCESS_HOT_BYTES = 128, /* the part of a record that a truncated frame still carries */
 	RH_PROCESS_MAX_BYTES = 384,
 	RH_SYSTEM_MAX_BYTES = 1024,
 	RH_COMMAND_BYTES = 16,
-	RH_TOP_BY_SCORE = 64,        /* the first records of a frame are in order of score, the rest by pid */
+	RH_TOP_BY_SCORE = 64, /* the first records of a frame are in order of score, the rest by pid */
 };
 
 #define RH_CTYPE_u8 uint8_t

@@ -19,17 +19,37 @@ struct rh_row {
 
 static const struct rh_row rh_process_rows[] = {
 #define RH_FIELD(id_, name_, type_, kind_, unit_, aggregate_, title_, width_, source_, brief_, doc_) \
-	{.name = #name_, .title = (title_), .source = (source_), .brief = (brief_), .doc = (doc_), .id = (id_), \
-	 .offset = offsetof(struct rh_process, name_), .size = sizeof(((struct rh_process *)0)->name_), .width = (width_), \
-	 .type = RH_TYPE_##type_, .kind = RH_KIND_##kind_, .unit = RH_UNIT_##unit_, .aggregate = RH_AGGREGATE_##aggregate_},
+	{.name = #name_, \
+	        .title = (title_), \
+	        .source = (source_), \
+	        .brief = (brief_), \
+	        .doc = (doc_), \
+	        .id = (id_), \
+	        .offset = offsetof(struct rh_process, name_), \
+	        .size = sizeof(((struct rh_process *)0)->name_), \
+	        .width = (width_), \
+	        .type = RH_TYPE_##type_, \
+	        .kind = RH_KIND_##kind_, \
+	        .unit = RH_UNIT_##unit_, \
+	        .aggregate = RH_AGGREGATE_##aggregate_},
 #include "rogue/fields.def"
 };
 
 static const struct rh_row rh_system_rows[] = {
 #define RH_SYSTEM_FIELD(id_, name_, type_, kind_, unit_, title_, source_, brief_, doc_) \
-	{.name = #name_, .title = (title_), .source = (source_), .brief = (brief_), .doc = (doc_), .id = (id_), \
-	 .offset = offsetof(struct rh_system, name_), .size = sizeof(((struct rh_system *)0)->name_), .width = 0, \
-	 .type = RH_TYPE_##type_, .kind = RH_KIND_##kind_, .unit = RH_UNIT_##unit_, .aggregate = RH_AGGREGATE_NONE},
+	{.name = #name_, \
+	        .title = (title_), \
+	        .source = (source_), \
+	        .brief = (brief_), \
+	        .doc = (doc_), \
+	        .id = (id_), \
+	        .offset = offsetof(struct rh_system, name_), \
+	        .size = sizeof(((struct rh_system *)0)->name_), \
+	        .width = 0, \
+	        .type = RH_TYPE_##type_, \
+	        .kind = RH_KIND_##kind_, \
+	        .unit = RH_UNIT_##unit_, \
+	        .aggregate = RH_AGGREGATE_NONE},
 #include "rogue/system.def"
 };
 
@@ -52,7 +72,8 @@ static inline const char *rh_unit_suffix(unsigned unit)
 {
 	switch (unit) {
 #define RH_UNIT(unit_, suffix_, text_) \
-	case RH_UNIT_##unit_: return suffix_;
+	case RH_UNIT_##unit_: \
+		return suffix_;
 #include "rogue/units.def"
 	}
 	return "";
@@ -62,7 +83,8 @@ static inline const char *rh_unit_text(unsigned unit)
 {
 	switch (unit) {
 #define RH_UNIT(unit_, suffix_, text_) \
-	case RH_UNIT_##unit_: return text_;
+	case RH_UNIT_##unit_: \
+		return text_;
 #include "rogue/units.def"
 	}
 	return "";
@@ -73,7 +95,8 @@ static inline const char *rh_state_name(unsigned code)
 {
 	switch (code) {
 #define RH_STATE(value, name, letter) \
-	case value: return #name;
+	case value: \
+		return #name;
 #include "rogue/codes.def"
 	}
 	return "unknown";
@@ -83,7 +106,8 @@ static inline char rh_state_letter(unsigned code)
 {
 	switch (code) {
 #define RH_STATE(value, name, letter) \
-	case value: return letter;
+	case value: \
+		return letter;
 #include "rogue/codes.def"
 	}
 	return '?';
@@ -93,7 +117,8 @@ static inline const char *rh_band_name(unsigned code)
 {
 	switch (code) {
 #define RH_BAND(value, name) \
-	case value: return #name;
+	case value: \
+		return #name;
 #include "rogue/codes.def"
 	}
 	return "unknown";
@@ -103,7 +128,8 @@ static inline const char *rh_resource_name(unsigned code)
 {
 	switch (code) {
 #define RH_RESOURCE(value, name) \
-	case value: return #name;
+	case value: \
+		return #name;
 #include "rogue/codes.def"
 	}
 	return "unknown";
@@ -113,7 +139,8 @@ static inline const char *rh_policy_name(unsigned code)
 {
 	switch (code) {
 #define RH_POLICY(value, name) \
-	case value: return #name;
+	case value: \
+		return #name;
 #include "rogue/codes.def"
 	}
 	return "unknown";
@@ -123,7 +150,8 @@ static inline const char *rh_stress_name(unsigned code)
 {
 	switch (code) {
 #define RH_STRESS(value, name) \
-	case value: return #name;
+	case value: \
+		return #name;
 #include "rogue/codes.def"
 	}
 	return "unknown";
@@ -133,7 +161,8 @@ static inline const char *rh_sampler_name(unsigned code)
 {
 	switch (code) {
 #define RH_SAMPLER(value, name) \
-	case value: return #name;
+	case value: \
+		return #name;
 #include "rogue/codes.def"
 	}
 	return "unknown";
@@ -143,7 +172,8 @@ static inline const char *rh_sampler_reason_name(unsigned code)
 {
 	switch (code) {
 #define RH_SAMPLER_REASON(value, name, text) \
-	case value: return #name;
+	case value: \
+		return #name;
 #include "rogue/codes.def"
 	}
 	return "unknown";
@@ -153,7 +183,8 @@ static inline const char *rh_sampler_reason_text(unsigned code)
 {
 	switch (code) {
 #define RH_SAMPLER_REASON(value, name, text) \
-	case value: return text;
+	case value: \
+		return text;
 #include "rogue/codes.def"
 	}
 	return "unknown";
