@@ -140,7 +140,7 @@ struct seg_frame {
 };
 
 struct seg_slot {
-	ck_sequence_t sequence;
+	_Alignas(SEG_LINE) ck_sequence_t sequence;
 	unsigned char pad[SEG_LINE - sizeof(ck_sequence_t)];
 	struct seg_frame frame;
 	struct rh_system system;
@@ -164,6 +164,7 @@ _Static_assert(offsetof(struct seg_control, heartbeat_ns) == 128, "the heartbeat
 _Static_assert(sizeof(struct seg_control) == 192, "control is three cache lines");
 _Static_assert(offsetof(struct seg_slot, frame) == SEG_LINE, "the sequence has a cache line of its own");
 _Static_assert(offsetof(struct seg_slot, system) == SEG_LINE + sizeof(struct seg_frame), "the system record follows the frame");
+_Static_assert(sizeof(struct seg_slot) % SEG_LINE == 0, "slots lie on cache lines");
 _Static_assert(sizeof(struct seg_frame) == 32, "the frame is version 1.0");
 _Static_assert(sizeof(struct seg_field) == 80, "a field is version 1.0");
 _Static_assert(sizeof(unsigned int) == 4, "ck_sequence is 32 bits");

@@ -66,7 +66,7 @@ static void lay_out(struct seg_header *header, const struct ring_options *option
 	        .record_size = sizeof(struct rh_process),
 	        .system_size = sizeof(struct rh_system),
 	        .slots = options->slots,
-	        .slot_size = (uint32_t)seg_align(sizeof(struct seg_slot), SEG_LINE),
+	        .slot_size = sizeof(struct seg_slot),
 	        .fields = schema_count(),
 	        .field_size = sizeof(struct seg_field),
 	        .writer_pid = (uint32_t)getpid(),
