@@ -37,3 +37,11 @@ endfunction()
 set(RH_LIBEXECDIR ${CMAKE_INSTALL_LIBEXECDIR}/rogue-hunter)
 file(RELATIVE_PATH RH_RPATH_CMAKE_INSTALL_BINDIR /x/${CMAKE_INSTALL_BINDIR} /x/${CMAKE_INSTALL_LIBDIR})
 file(RELATIVE_PATH RH_RPATH_RH_LIBEXECDIR /x/${RH_LIBEXECDIR} /x/${CMAKE_INSTALL_LIBDIR})
+
+# A program of the build itself, never installed.
+function(rh_tool name)
+	cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+	add_executable(${name} ${arg_SOURCES})
+	target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+	target_link_libraries(${name} PRIVATE rh_flags ${arg_LINK})
+endfunction()
