@@ -39,18 +39,23 @@ const char *attach_status_name(enum rh_status status)
 	return "UNKNOWN";
 }
 
-int attach_open(const char *instance, struct rh_ring **ret_ring)
+/* Complains about a failed attach. Returns the exit code, 0 for RH_OK. */
+static int attach_failed(enum rh_status status, const struct rh_error *error)
 {
-	struct rh_error error = {0};
-	enum rh_status status = rh_open(instance, ret_ring, &error);
-
 	if (status == RH_OK)
 		return 0;
 	if (status == RH_NO_SEGMENT)
 		complain("no daemon of that name or user has published anything: start one with `rogue-hunter daemon`");
 	else
-		complain("%s", error.text[0] ? error.text : rh_status_text(status));
+		complain("%s", error->text[0] ? error->text : rh_status_text(status));
 	return attach_exit_code(status);
+}
+
+int attach_open(const char *instance, struct rh_ring **ret_ring)
+{
+	struct rh_error error = {0};
+	enum rh_status status = rh_open(instance, ret_ring, &error);
+	return attach_failed(status, &error);
 }
 
 static bool make_room(struct batch *batch, uint32_t count)
@@ -125,6 +130,13 @@ enum rh_status follow_open(struct follow *follow, const char *instance, bool fro
 	if (!from_oldest)
 		follow->cursor = rh_newest(ring);
 	return RH_OK;
+}
+
+int attach_follow(const char *instance, struct follow *follow)
+{
+	struct rh_error error = {0};
+	enum rh_status status = follow_open(follow, instance, false, &error);
+	return attach_failed(status, &error);
 }
 
 void follow_close(struct follow *follow)

@@ -54,6 +54,9 @@ struct follow {
  */
 enum rh_status follow_open(struct follow *follow, const char *instance, bool from_oldest, struct rh_error *error);
 
+/* The same for the next sample to come, complaining as attach_open() does. Returns 0 or the exit code. */
+int attach_follow(const char *instance, struct follow *follow);
+
 void follow_close(struct follow *follow);
 
 /*

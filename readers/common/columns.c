@@ -3,12 +3,15 @@
  */
 #include "readers/common/columns.h"
 
+#include "base/nearest.h"
+#include "readers/common/table.h"
 #include "rogue/tables.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { NAME_BYTES = 40 };
+
+_Static_assert((int)COLUMNS_MAX >= (int)RH_FIELD_IDS, "a choice holds every field of a scope");
 
 const struct rh_row *columns_rows(enum columns_scope scope, size_t *ret_count)
 {
@@ -37,32 +40,12 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Levenshtein distance, one row of the matrix at a time. Names longer than NAME_BYTES are compared by their begin. */
-static size_t edit_distance(const char *a, const char *b)
-{
-	size_t row[NAME_BYTES + 1];
-	size_t length_a = strnlen(a, NAME_BYTES), length_b = strnlen(b, NAME_BYTES);
-
-	for (size_t j = 0; j <= length_b; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= length_a; i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= length_b; j++) {
-			size_t above = row[j];
-			row[j] = smaller(smaller(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[length_b];
-}
-
 /* How far a field's name is from what was typed: names that contain it come first, the shorter the nearer. */
 static size_t distance(const char *typed, const char *name)
 {
 	if (typed[0] && strstr(name, typed))
 		return strlen(name);
-	return 1000 + edit_distance(typed, name);
+	return 1000 + nearest_distance(typed, name);
 }
 
 static const char *nearer(const char *typed, const char *best, const struct rh_row *rows, size_t count)
@@ -89,9 +72,9 @@ void columns_all(struct columns *columns, enum columns_scope scope)
 	size_t count;
 	const struct rh_row *rows = columns_rows(scope, &count);
 
-	columns->count = 0;
-	for (size_t i = 0; i < count && i < COLUMNS_MAX; i++)
-		columns->rows[columns->count++] = &rows[i];
+	columns->count = count;
+	for (size_t i = 0; i < count; i++)
+		columns->rows[i] = &rows[i];
 }
 
 bool columns_parse(struct columns *columns, enum columns_scope scope, const char *list, char error[256])
@@ -117,5 +100,22 @@ bool columns_parse(struct columns *columns, enum columns_scope scope, const char
 		if (rest[length] == '\0')
 			return true;
 		rest += length + 1;
+	}
+}
+
+void columns_print(FILE *out, enum columns_scope scope)
+{
+	static const struct table_column titles[] = {{"FIELD", 28, false}, {"UNIT", 24, false}, {"MEANING", 80, false}};
+	struct columns columns;
+	struct table table;
+
+	columns_all(&columns, scope);
+	table_begin(&table, out, titles, sizeof(titles) / sizeof(titles[0]), false);
+	table_titles(&table);
+	for (size_t i = 0; i < columns.count; i++) {
+		table_cell(&table, columns.rows[i]->name, TABLE_PLAIN);
+		table_cell(&table, rh_unit_text(columns.rows[i]->unit), TABLE_PLAIN);
+		table_cell(&table, columns.rows[i]->brief, TABLE_PLAIN);
+		table_end_row(&table);
 	}
 }

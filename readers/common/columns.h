@@ -6,12 +6,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct rh_row; /* rogue/tables.h */
 
 enum columns_scope { COLUMNS_PROCESS = 1, COLUMNS_SYSTEM = 2, COLUMNS_ANY = 3 };
 
-enum { COLUMNS_MAX = 128 };
+enum { COLUMNS_MAX = 128 }; /* as many as ids can exist: RH_FIELD_IDS */
 
 /* A choice of fields, in the order asked for. The rows live as long as the program. */
 struct columns {
@@ -39,5 +40,8 @@ void columns_all(struct columns *columns, enum columns_scope scope);
  * Returns true, or false with a sentence in `error` that names the unknown field and the nearest one there is.
  */
 bool columns_parse(struct columns *columns, enum columns_scope scope, const char *list, char error[256]);
+
+/* Writes a line for every field of a scope: name, unit, what it is. The answer to "--fields help". */
+void columns_print(FILE *out, enum columns_scope scope);
 
 #endif

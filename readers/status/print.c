@@ -1,0 +1,240 @@
+/*
+ * print.c - the report of `status`, see print.h.
+ */
+#include "readers/status/print.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "readers/common/columns.h"
+#include "readers/common/table.h"
+#include "readers/common/value.h"
+#include "rogue/tables.h"
+
+/* ---- for people: a label, then sentences ---- */
+
+static void label(FILE *out, const char *text)
+{
+	fprintf(out, "%-10s ", text);
+}
+
+static enum table_style writer_style(enum rh_status writer)
+{
+	return writer == RH_RUNNING ? TABLE_BOLD : TABLE_CRITICAL;
+}
+
+static void text_degraded(FILE *out, unsigned degraded)
+{
+	static const struct {
+		unsigned bit;
+		const char *text;
+	} reasons[] = {
+#define RH_DEGRADED(bit_, name_, text_) {(bit_), text_},
+#include "rogue/codes.def"
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (!(degraded >> reasons[i].bit & 1))
+			continue;
+		label(out, "degraded");
+		fprintf(out, "%s\n", reasons[i].text);
+	}
+}
+
+static void text_collector(FILE *out, const struct health *health)
+{
+	struct terminal terminal = terminal_of(out);
+	char age[16];
+
+	label(out, "collector");
+	table_styled(out, &terminal, rh_status_text(health->writer), writer_style(health->writer));
+	if (health->info.writer_pid > 0)
+		fprintf(out, ", pid %u, last sign of life %s ago", health->info.writer_pid, value_duration((double)health->age_ns, age));
+	fputc('\n', out);
+	if (!health->has_sample && health->ring_error[0]) {
+		label(out, "");
+		table_styled(out, &terminal, health->ring_error, TABLE_PLAIN);
+		fputc('\n', out);
+	}
+}
+
+static void text_sample(FILE *out, const struct health *health)
+{
+	const struct rh_system *system = &health->batch.system;
+	const struct window *window = &health->window;
+	char mean[16], worst[16], scan[16], span[16];
+
+	label(out, "back end");
+	fprintf(out, "%s, %s\n", rh_sampler_name(system->sampler), rh_sampler_reason_text(system->sampler_reason));
+	label(out, "stress");
+	fprintf(out, "%s, score %.0f now, %.0f at most in the last %s; %u rogue of %u processes\n", rh_stress_name(system->stress),
+	        (double)system->max_score, window->max_score, value_duration(window->seconds * 1e9, span), system->rogue_count,
+	        health->batch.total);
+	label(out, "sampling");
+	fprintf(out, "%.1f samples per second, late by %s, %s at most; a sample takes %s; %llu missed, %llu lost\n", window->rate_hz,
+	        value_duration(window->lateness_mean_ns, mean), value_duration(window->lateness_max_ns, worst),
+	        value_duration(window->scan_mean_ns, scan), (unsigned long long)system->ticks_missed_count,
+	        (unsigned long long)system->lost_count);
+	text_degraded(out, system->degraded);
+}
+
+static void text_cost(FILE *out, const struct health *health)
+{
+	char rss[16], ring[16];
+
+	label(out, "cost");
+	if (health->window.self_cpu_pct >= 0)
+		fprintf(out, "%.2f %% of a core, ", health->window.self_cpu_pct);
+	fprintf(out, "%s of memory, ring of %s with %u samples\n", text_bytes((double)health->batch.system.self_rss_bytes, rss),
+	        text_bytes((double)health->info.total_bytes, ring), health->window.samples);
+}
+
+static void text_database(FILE *out, const struct health *health)
+{
+	struct terminal terminal = terminal_of(out);
+	char size[16], wal[16];
+
+	label(out, "database");
+	if (health->database_error[0]) {
+		table_styled(out, &terminal, health->database_error, TABLE_PLAIN);
+		fputc('\n', out);
+		return;
+	}
+	table_styled(out, &terminal, health->database, TABLE_PLAIN);
+	fprintf(out, ", %s and %s of log\n", text_bytes((double)health->database_bytes, size), text_bytes((double)health->wal_bytes, wal));
+	label(out, "events");
+	fprintf(out, "%lld open\n", (long long)health->open_events);
+}
+
+static void text_tracker(FILE *out, const struct health *health)
+{
+	const struct storage_state *tracker = &health->tracker;
+	const char *state = tracker->running ? "died without closing" : "stopped";
+	struct terminal terminal = terminal_of(out);
+
+	if (!health->has_tracker)
+		return;
+	label(out, "tracker");
+	fprintf(out, "%s, pid %u, %llu samples taken in, %llu lost; writing: %s", health->tracker_lives ? "running" : state,
+	        tracker->tracker_pid, (unsigned long long)tracker->samples_count, (unsigned long long)tracker->lost_count,
+	        storage_code_name(STORAGE_CODE_persistence, tracker->persistence));
+	if (tracker->reason[0]) {
+		fputs(", last paused: ", out);
+		table_styled(out, &terminal, tracker->reason, TABLE_PLAIN);
+	}
+	fputc('\n', out);
+}
+
+void print_text(FILE *out, const struct health *health)
+{
+	text_collector(out, health);
+	if (health->has_sample) {
+		text_sample(out, health);
+		text_cost(out, health);
+	}
+	text_database(out, health);
+	text_tracker(out, health);
+}
+
+/* ---- JSON ---- */
+
+static void text_member(struct json *json, const char *key, const char *text)
+{
+	json_key(json, key);
+	json_text(json, text, SIZE_MAX);
+}
+
+static void number_member(struct json *json, const char *key, uint64_t number)
+{
+	json_key(json, key);
+	json_u64(json, number);
+}
+
+static void real_member(struct json *json, const char *key, double number)
+{
+	json_key(json, key);
+	json_real(json, number, 6);
+}
+
+static void json_collector(struct json *json, const struct health *health)
+{
+	text_member(json, "writer", attach_status_name(health->writer));
+	text_member(json, "text", rh_status_text(health->writer));
+	if (health->ring_error[0])
+		text_member(json, "ring_error", health->ring_error);
+	if (health->info.writer_pid == 0)
+		return;
+	number_member(json, "writer_pid", health->info.writer_pid);
+	number_member(json, "age_ns", health->age_ns);
+	number_member(json, "generation_id", health->info.generation);
+	number_member(json, "ring_bytes", health->info.total_bytes);
+}
+
+static void json_window(struct json *json, const struct window *window)
+{
+	json_key(json, "window");
+	json_object_begin(json);
+	number_member(json, "samples_count", window->samples);
+	real_member(json, "span_ns", window->seconds * 1e9);
+	real_member(json, "samples_per_s", window->rate_hz);
+	if (window->self_cpu_pct >= 0)
+		real_member(json, "self_cpu_pct", window->self_cpu_pct);
+	real_member(json, "lateness_mean_ns", window->lateness_mean_ns);
+	real_member(json, "lateness_max_ns", window->lateness_max_ns);
+	real_member(json, "scan_mean_ns", window->scan_mean_ns);
+	real_member(json, "max_score", window->max_score);
+	real_member(json, "ticks_missed_count", window->missed);
+	json_object_end(json);
+}
+
+static void json_database(struct json *json, const struct health *health)
+{
+	json_key(json, "database");
+	json_object_begin(json);
+	text_member(json, "path", health->database);
+	if (health->database_error[0]) {
+		text_member(json, "error", health->database_error);
+	} else {
+		number_member(json, "size_bytes", health->database_bytes);
+		number_member(json, "wal_bytes", health->wal_bytes);
+		number_member(json, "open_count", (uint64_t)health->open_events);
+	}
+	json_object_end(json);
+}
+
+static void json_tracker(struct json *json, const struct health *health)
+{
+	const struct storage_state *tracker = &health->tracker;
+
+	json_key(json, "tracker");
+	json_object_begin(json);
+	json_key(json, "running");
+	json_bool(json, health->tracker_lives);
+	number_member(json, "tracker_pid", tracker->tracker_pid);
+	number_member(json, "updated_realtime_ns", tracker->updated_realtime_ns);
+	number_member(json, "samples_count", tracker->samples_count);
+	number_member(json, "lost_count", tracker->lost_count);
+	text_member(json, "persistence", storage_code_name(STORAGE_CODE_persistence, tracker->persistence));
+	text_member(json, "reason", tracker->reason);
+	json_object_end(json);
+}
+
+void print_json(FILE *out, const struct health *health)
+{
+	struct columns system;
+	struct json json;
+
+	json_begin(&json, out);
+	json_object_begin(&json);
+	json_collector(&json, health);
+	if (health->has_sample) {
+		columns_all(&system, COLUMNS_SYSTEM);
+		json_key(&json, "system");
+		value_json_object(&system, &health->batch.system, &json);
+		json_window(&json, &health->window);
+	}
+	json_database(&json, health);
+	if (health->has_tracker)
+		json_tracker(&json, health);
+	json_object_end(&json);
+	fputc('\n', out);
+}
