@@ -32,11 +32,18 @@ uint64_t rh_oldest(const struct rh_ring *ring)
 	return oldest < newest ? oldest : newest;
 }
 
+/* Does the slot still hold the sample with this even value? Opens with a load fence; pairs with the fence of ring_reserve(). */
+static bool unchanged(const struct seg_slot *slot, unsigned int even)
+{
+	return !ck_sequence_read_retry(&slot->sequence, even);
+}
+
 bool rh_valid(const struct rh_view *view)
 {
 	const struct seg_slot *slot = view->slot_;
 
-	return !ck_sequence_read_retry(&slot->sequence, view->even_); /* opens with a load fence; pairs with the fence of ring_reserve() */
+	/* The sequence has 32 bits: to a reader that slept for 2^31 laps it looks unchanged. The number tells the difference. */
+	return ck_pr_load_64(&slot->frame.number) == view->sample && unchanged(slot, view->even_);
 }
 
 /* Does the frame lie within the arena? The numbers are a private copy, but may come from a broken or hostile writer. */
@@ -85,12 +92,12 @@ static enum rh_status look(const struct rh_ring *ring, uint64_t n, struct rh_vie
 	ck_pr_fence_load(); /* pairs with the writer's fence before even: the payload is seen */
 	memcpy(&frame, &slot->frame, sizeof(frame));
 	memcpy(view->reserve_, &slot->system, ring->header.system_size);
-	view->slot_ = slot;
-	view->even_ = even;
-	if (!rh_valid(view))
+	if (!unchanged(slot, even))
 		return RH_LAPPED;
 	if (frame.number != n || !frame_is_possible(&ring->header, &frame))
 		return RH_CORRUPT;
+	view->slot_ = slot;
+	view->even_ = even;
 	view->system_size = ring->header.system_size;
 	if (view->system_size < sizeof(struct rh_system))
 		memset(view->reserve_ + view->system_size, 0, sizeof(struct rh_system) - view->system_size);
@@ -100,8 +107,12 @@ static enum rh_status look(const struct rh_ring *ring, uint64_t n, struct rh_vie
 
 enum rh_status rh_at(struct rh_ring *ring, uint64_t sample, struct rh_view *ret_view)
 {
-	if (sample == 0 || sample > rh_newest(ring))
+	uint64_t newest = rh_newest(ring);
+
+	if (sample == 0 || sample > newest)
 		return RH_NONE;
+	if (newest - sample >= ring->header.slots)
+		return RH_LAPPED;
 	enum rh_status result = look(ring, sample, ret_view);
 	/* What is published has been complete: a slot that denies it holds nonsense. */
 	return result == RH_NONE ? RH_CORRUPT : result;

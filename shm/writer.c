@@ -99,16 +99,16 @@ static int allocate(int fd, uint64_t size)
 	return -failed;
 }
 
-/* Halves the arena until the segment fits. Returns 0 with the header laid out, or -errno. */
+/* Halves the arena until the segment fits, down to the least that will do. Returns 0 with the header laid out, or -errno. */
 static int allocate_what_fits(int fd, const struct ring_options *options, struct seg_header *ret_header, char error_text[256])
 {
 	uint64_t least = options->min_arena_bytes < options->arena_bytes ? options->min_arena_bytes : options->arena_bytes;
-	int result = -ENOSPC;
+	int result;
 
-	for (uint64_t arena = options->arena_bytes; arena >= least && arena > 0; arena /= 2) {
+	for (uint64_t arena = options->arena_bytes;; arena = arena / 2 > least ? arena / 2 : least) {
 		lay_out(ret_header, options, arena);
 		result = allocate(fd, ret_header->total_size);
-		if (result != -ENOSPC && result != -ENOMEM && result != -EFBIG)
+		if ((result != -ENOSPC && result != -ENOMEM && result != -EFBIG) || arena == least)
 			break;
 	}
 	if (result == -ENOSPC || result == -ENOMEM || result == -EFBIG) {
@@ -234,9 +234,17 @@ int ring_create(const struct ring_options *options, struct ring_writer **ret_wri
 
 /* ---- samples ---- */
 
+/* What a frame takes in the arena: never nothing, or a sample without records would lie in no one's way and end a reclaim too early. */
+static uint64_t frame_room(uint32_t capacity, uint32_t count, uint32_t stride)
+{
+	uint64_t bytes = seg_align(seg_frame_bytes(capacity, count, stride), SEG_LINE);
+
+	return bytes > 0 ? bytes : SEG_LINE;
+}
+
 uint64_t ring_frame_bytes(uint32_t count, uint32_t stride)
 {
-	return seg_align(seg_frame_bytes(count, count, stride), SEG_LINE);
+	return frame_room(count, count, stride);
 }
 
 uint64_t ring_arena_bytes(const struct ring_writer *writer)
@@ -308,7 +316,7 @@ uint64_t ring_publish(struct ring_writer *writer, const struct rh_system *system
 {
 	uint64_t n = writer->next;
 	struct seg_slot *slot = slot_of(writer, n);
-	uint64_t used = seg_align(seg_frame_bytes(writer->capacity, count, writer->stride), SEG_LINE);
+	uint64_t used = frame_room(writer->capacity, count, writer->stride);
 
 	RH_ASSERT(writer->capacity >= count && used <= writer->reserved.length);
 	slot->frame = (struct seg_frame){
@@ -326,6 +334,7 @@ uint64_t ring_publish(struct ring_writer *writer, const struct rh_system *system
 	ck_pr_store_uint(&slot->sequence.sequence, seg_even(n, writer->slot_count));
 	ck_pr_fence_store(); /* even before published; pairs with the fence in rh_newest() */
 	ck_pr_store_64(&writer->control->published, n);
+	ck_pr_fence_store(); /* published before the futex word: who loads the new word and sleeps on it has seen n; pairs with rh_wait() */
 	ck_pr_store_32(&writer->control->futex, (uint32_t)n);
 	ck_pr_store_64(&writer->control->heartbeat_ns, system->boottime_ns);
 
