@@ -186,15 +186,17 @@ int storage_prune(struct storage *storage, const struct storage_limits *limits, 
 /* ---- writing (STORAGE_TRACK) ---- */
 
 /*
- * Begins a transaction. Returns 0, -EAGAIN while the write-ahead log is at its limit and a reader holds it (tries to shorten it first), or -errno.
+ * Begins a transaction.
+ *   durable  its commit (and so all commits before it) survives a power cut too; else it survives the death of every process
+ * Returns 0, -EAGAIN while the write-ahead log is at its limit and a reader holds it (tries to shorten it first), or -errno.
+ * Cost: a durable commit syncs the log file once.
  */
-int storage_begin(struct storage *storage);
+int storage_begin(struct storage *storage, bool durable);
 
-/*
- * Commits. A commit survives the death of every process; a durable one (and all before it) also a power cut.
- * Returns 0; or -errno, then nothing of the transaction was kept.
- */
-int storage_commit(struct storage *storage, bool durable);
+/* Commits. Returns 0; or -errno, then nothing of the transaction was kept. */
+int storage_commit(struct storage *storage);
+
+/* Ends an open transaction without its changes; none may be open. */
 void storage_rollback(struct storage *storage);
 
 /* Inserts (id 0) or updates an event. Returns 0 with its number, or -errno; the caller then rolls back. */
