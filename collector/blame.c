@@ -1,0 +1,75 @@
+/* blame.c - see blame.h. */
+#include "collector/blame.h"
+
+#include <stdbool.h>
+
+/* S of the formula, for the delays as they are and for the victims' delays. */
+struct blame_terms {
+	double all, victims;
+};
+
+double blame_fair_pct(const struct blame_input *input)
+{
+	uint32_t wanting = 0;
+	for (uint32_t i = 0; i < input->count; i++) {
+		/* 1 ms of waiting in a second is 0.1 percent of it */
+		double wanted_pct = (double)input->cpu_pct[i] + (double)input->delay_ms_per_s[i] / 10;
+		wanting += wanted_pct >= input->floor_pct;
+	}
+	return 100 * input->cpus / (wanting > 0 ? wanting : 1);
+}
+
+double blame_victim_weight(double cpu_pct, double fair_pct, double victim_fraction)
+{
+	double weight = 1 - cpu_pct / (victim_fraction * fair_pct);
+	return weight < 0 ? 0 : weight;
+}
+
+static double cpu_total(const struct blame_input *input)
+{
+	double total = 0;
+	for (uint32_t i = 0; i < input->count; i++)
+		total += (double)input->cpu_pct[i];
+	return total;
+}
+
+/* Did others have cpu? Less than a millionth is what rounding leaves over. */
+static bool has_others(double total, double cpu_pct)
+{
+	return total - cpu_pct > total * 1e-6;
+}
+
+struct blame_result blame_estimate(const struct blame_input *input, float *blame_ms_per_s, float *harm_ms_per_s)
+{
+	const float *cpu = input->cpu_pct, *delay = input->delay_ms_per_s;
+	double total = cpu_total(input), fair_pct = blame_fair_pct(input);
+	struct blame_terms sum = {0};
+	struct blame_result result = {0};
+
+	for (uint32_t i = 0; i < input->count; i++) {
+		if (!(delay[i] > 0))
+			continue;
+		if (!has_others(total, (double)cpu[i])) {
+			result.unattributed_ms_per_s += (double)delay[i];
+			continue;
+		}
+		double weight = blame_victim_weight((double)cpu[i], fair_pct, input->victim_fraction);
+		double term = (double)delay[i] / (total - (double)cpu[i]);
+		sum.all += term;
+		sum.victims += term * weight;
+		result.attributed_ms_per_s += (double)delay[i];
+		result.harm_ms_per_s += (double)delay[i] * weight;
+	}
+	for (uint32_t i = 0; i < input->count; i++) {
+		double all = sum.all, victims = sum.victims;
+		if (delay[i] > 0 && has_others(total, (double)cpu[i])) {
+			double own = (double)delay[i] / (total - (double)cpu[i]);
+			all -= own;
+			victims -= own * blame_victim_weight((double)cpu[i], fair_pct, input->victim_fraction);
+		}
+		/* The difference of two equal sums may come out as a hair below nothing. */
+		blame_ms_per_s[i] = (float)((double)cpu[i] * (all > 0 ? all : 0));
+		harm_ms_per_s[i] = (float)((double)cpu[i] * (victims > 0 ? victims : 0));
+	}
+	return result;
+}

@@ -1,0 +1,46 @@
+/*
+ * blame.h - who made others wait for a cpu: the estimate for back ends that cannot watch the run queues.
+ *
+ * The run delay d_q of each process q is divided among the other processes in proportion to the cpu time they had meanwhile:
+ *
+ *     blame_p = sum over q != p of  d_q * cpu_p / (C - cpu_q),   C = sum of all cpu
+ *             = cpu_p * (S - d_p / (C - cpu_p)),                 S = sum over q of  d_q / (C - cpu_q)
+ *
+ * which takes one pass for S and one for the result. Summed over processes it is the delay that was divided. Where the others had no cpu at
+ * all (C - cpu_q is nothing) there is nobody to blame: the delay stays unattributed. It is an estimate: it does not know which cpu anybody ran on.
+ *
+ * For the harm score the same is done with each delay weighted by how much of a victim q is: 1 for one that got no cpu, falling to 0 for
+ * one that got victim_fraction of its fair share. Hogs that compete with hogs are not victims.
+ */
+#ifndef COLLECTOR_BLAME_H
+#define COLLECTOR_BLAME_H
+
+#include <stdint.h>
+
+/* Columns by process. What is not known is 0. */
+struct blame_input {
+	uint32_t count;
+	const float *cpu_pct;
+	const float *delay_ms_per_s;
+	double cpus;
+	double floor_pct;       /* cpu plus waiting from which a process counts as wanting the cpu */
+	double victim_fraction; /* of its fair share from which a waiting process is no victim */
+};
+
+struct blame_result {
+	double attributed_ms_per_s, unattributed_ms_per_s; /* of the run delay suffered */
+	double harm_ms_per_s;                              /* of it, the victims' part */
+};
+
+/* Fair share of a process that wants the cpu, in percent of one core: all cpus divided among those that want them. */
+double blame_fair_pct(const struct blame_input *input);
+
+/* How much of a victim a waiting process is, 0..1. */
+double blame_victim_weight(double cpu_pct, double fair_pct, double victim_fraction);
+
+/*
+ * Fills blame_ms_per_s[] and harm_ms_per_s[]. Cost: two passes, no division in the common case of a process that did not wait.
+ */
+struct blame_result blame_estimate(const struct blame_input *input, float *blame_ms_per_s, float *harm_ms_per_s);
+
+#endif

@@ -1,0 +1,116 @@
+/* machine.c - see machine.h. */
+#include "collector/machine.h"
+
+/* Copies a raw member to a field, if the source has it. */
+#define COPY(member, field) \
+	do { \
+		if (rh_has(now->present, RH_S_##field)) { \
+			system->field = now->member; \
+			rh_set(system->present, RH_S_##field); \
+		} \
+	} while (0)
+
+static void levels_fill(struct rh_system *system, const struct raw_system *now)
+{
+	COPY(cpus, cpus_count);
+	COPY(running, running_count);
+	COPY(forks, forks_count);
+	COPY(mem_total_bytes, mem_total_bytes);
+	COPY(mem_available_bytes, mem_available_bytes);
+	COPY(swap_total_bytes, swap_total_bytes);
+	COPY(swap_used_bytes, swap_used_bytes);
+	COPY(dirty_bytes, dirty_bytes);
+	COPY(swapins, swapins_count);
+	COPY(swapouts, swapouts_count);
+	COPY(allocstalls, allocstalls_count);
+	COPY(refaults, refaults_count);
+	COPY(compact_stalls, compact_stalls_count);
+	COPY(oom_kills, oom_kills_count);
+	COPY(disk_inflight, disk_inflight_count);
+	if (rh_has(now->present, RH_S_load_ratio)) {
+		system->load_ratio = (float)now->load;
+		rh_set(system->present, RH_S_load_ratio);
+	}
+	if (rh_has(now->present, RH_S_disk_busy_ratio)) {
+		system->disk_busy_ratio = (float)now->disk_busy_ratio;
+		rh_set(system->present, RH_S_disk_busy_ratio);
+	}
+}
+#undef COPY
+
+static double difference(uint64_t now, uint64_t before)
+{
+	return now > before ? (double)(now - before) : 0;
+}
+
+static void ratio_set(struct rh_system *system, unsigned id, float *field, double part, double whole)
+{
+	*field = (float)(part / whole);
+	rh_set(system->present, id);
+}
+
+/*
+ * Where the cpu time went. The kernel's own sums are the whole (they are of one moment); what processes report is compared with wall time
+ * times cpus, and the rest of the busy time is said to be unattributed.
+ */
+static bool cpu_fill(struct rh_system *system, const struct raw_system *now, const struct raw_system *before, const struct span *span,
+        double processes_cpu_ns)
+{
+	if (!rh_has(now->present, RH_S_cpu_busy_ratio) || !rh_has(before->present, RH_S_cpu_busy_ratio))
+		return true;
+	/* Idle and iowait of single cpus are known to step back a little; busy time never does, unless a cpu went away. */
+	if (now->cpu_busy_ns < before->cpu_busy_ns || now->cpu_idle_ns + now->cpu_iowait_ns < before->cpu_idle_ns + before->cpu_iowait_ns)
+		return false;
+	double busy = difference(now->cpu_busy_ns, before->cpu_busy_ns), iowait = difference(now->cpu_iowait_ns, before->cpu_iowait_ns);
+	double steal = difference(now->cpu_steal_ns, before->cpu_steal_ns), irq = difference(now->cpu_irq_ns, before->cpu_irq_ns);
+	double whole = busy + iowait + steal + difference(now->cpu_idle_ns, before->cpu_idle_ns);
+	if (whole <= 0)
+		return true;
+	ratio_set(system, RH_S_cpu_busy_ratio, &system->cpu_busy_ratio, busy, whole);
+	if (rh_has(now->present, RH_S_cpu_iowait_ratio))
+		ratio_set(system, RH_S_cpu_iowait_ratio, &system->cpu_iowait_ratio, iowait, whole);
+	if (rh_has(now->present, RH_S_cpu_irq_ratio))
+		ratio_set(system, RH_S_cpu_irq_ratio, &system->cpu_irq_ratio, irq, whole);
+	if (rh_has(now->present, RH_S_cpu_steal_ratio))
+		ratio_set(system, RH_S_cpu_steal_ratio, &system->cpu_steal_ratio, steal, whole);
+	if (!rh_has(now->present, RH_S_cpus_count) || now->cpus == 0)
+		return true;
+	double wall = (double)span->elapsed_ns * now->cpus;
+	ratio_set(system, RH_S_cpu_processes_ratio, &system->cpu_processes_ratio, processes_cpu_ns, wall);
+	ratio_set(system, RH_S_cpu_unattributed_ratio, &system->cpu_unattributed_ratio, (busy - irq) / whole - processes_cpu_ns / wall, 1);
+	return true;
+}
+
+/* A rate over the span from counter `member`, in units of `unit` per second, if known in both readings. */
+#define RATE(member, field, unit) \
+	do { \
+		if (rh_has(now->present, RH_S_##field) && rh_has(before->present, RH_S_##field)) \
+			ratio_set(system, RH_S_##field, &system->field, difference(now->member, before->member), seconds *(unit)); \
+	} while (0)
+
+static void rates_fill(struct rh_system *system, const struct raw_system *now, const struct raw_system *before, const struct span *span)
+{
+	double seconds = (double)span->elapsed_ns / NS_PER_S;
+	RATE(psi_cpu_some_ns, psi_cpu_some_ms_per_s, NS_PER_MS);
+	RATE(psi_memory_some_ns, psi_memory_some_ms_per_s, NS_PER_MS);
+	RATE(psi_memory_full_ns, psi_memory_full_ms_per_s, NS_PER_MS);
+	RATE(psi_io_some_ns, psi_io_some_ms_per_s, NS_PER_MS);
+	RATE(psi_io_full_ns, psi_io_full_ms_per_s, NS_PER_MS);
+	RATE(disk_read_bytes, disk_read_bytes_per_s, 1);
+	RATE(disk_write_bytes, disk_write_bytes_per_s, 1);
+	bool latency_known = rh_has(now->present, RH_S_disk_latency_ns) && rh_has(before->present, RH_S_disk_latency_ns);
+	if (latency_known && now->disk_requests > before->disk_requests)
+		ratio_set(system, RH_S_disk_latency_ns, &system->disk_latency_ns, difference(now->disk_request_ns, before->disk_request_ns),
+		        (double)(now->disk_requests - before->disk_requests));
+}
+#undef RATE
+
+bool machine_fill(struct rh_system *system, const struct raw_system *now, const struct raw_system *before, const struct span *span,
+        double processes_cpu_ns)
+{
+	levels_fill(system, now);
+	if (!span->comparable)
+		return true;
+	rates_fill(system, now, before, span);
+	return cpu_fill(system, now, before, span, processes_cpu_ns);
+}

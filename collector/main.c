@@ -1,0 +1,79 @@
+/*
+ * main.c - rh-collector: reads every process, scores it, publishes the sample in shared memory. Usually a child of `rogue-hunter daemon`.
+ *
+ * Order of initialisation: command line and configuration, log, then what collector_open() lists.
+ */
+#include "base/log.h"
+#include "base/path.h"
+#include "collector/collector.h"
+#include "rogue/tables.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* Supervised it writes to the log file of the daemon, by itself to the terminal alone. */
+static void start_log(const struct options *options)
+{
+	const struct config *config = &options->config;
+	char usual[PATH_BYTES] = "", error[256];
+	const char *path = config->log_path;
+	if (!path[0] && options->supervised)
+		path = path_log(options->instance, usual);
+	struct log_options log = {
+	        .program = "collector",
+	        .path = path[0] ? path : NULL,
+	        .console = options->console || !options->supervised,
+	        .colour = true,
+	        .level = log_level_of(config->log_level),
+	        .max_bytes = (uint64_t)(config->log_max_mib * 1048576),
+	        .keep = (unsigned)config->log_keep,
+	};
+	if (log_open(&log, error) < 0)
+		log_say(LOG_WARNING_, "log", "%s", error);
+}
+
+static void say_started(const struct collector *collector)
+{
+	const struct rh_system *system = &collector->sample.system;
+	log_say(LOG_INFO_, "collector_started", "%u processes every %.3g s from the %s back end (%s)", system->process_count,
+	        (double)collector->pace.interval_ns / NS_PER_S, rh_sampler_name(system->sampler),
+	        rh_sampler_reason_text(system->sampler_reason));
+}
+
+static void say_stopped(const struct collector *collector)
+{
+	log_say(LOG_INFO_, "collector_stopped",
+	        "%" PRIu64 " samples, %" PRIu64 " ticks missed, %.1f s of cpu, %" PRIu64 " counters ran backwards", collector->published,
+	        collector->tick.missed, (double)self_cpu_ns() / NS_PER_S, collector->sample.clamped);
+}
+
+int main(int argc, char **argv)
+{
+	static struct options options;
+	static struct collector collector;
+	char error[256] = "";
+
+	switch (options_read(&options, argc, argv)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_DONE:
+		return COLLECTOR_OK;
+	case OPTIONS_WRONG:
+		return COLLECTOR_USAGE;
+	}
+	/* A terminal or a pipe that is gone is an error of that write, never the end of the collector. */
+	signal(SIGPIPE, SIG_IGN);
+	start_log(&options);
+	enum collector_exit code = collector_open(&collector, &options, error);
+	if (code == COLLECTOR_OK) {
+		say_started(&collector);
+		collector_run(&collector);
+		say_stopped(&collector);
+	} else {
+		fprintf(stderr, "rogue-hunter: %s\n", error);
+	}
+	collector_close(&collector);
+	log_close();
+	return code;
+}

@@ -1,0 +1,51 @@
+/*
+ * sample.h - one sample from end to end: raw records from the source, then deltas, blame, contention, scores, stress.
+ *
+ * Pure but for the source: moments are given. Allocates nothing after sample_open().
+ */
+#ifndef COLLECTOR_SAMPLE_H
+#define COLLECTOR_SAMPLE_H
+
+#include "collector/delta.h"
+#include "collector/publish.h"
+#include "collector/score.h"
+#include "collector/stress.h"
+
+struct sample {
+	/* the sample taken last; borrowed until the next one */
+	struct rh_system system;
+	struct rh_process *records;
+	uint32_t count; /* of records; exited processes included */
+	uint32_t total; /* count, and processes there was no room for */
+
+	/* private */
+	const struct config *config; /* borrowed */
+	struct source *source;       /* borrowed */
+	struct delta delta;
+	struct score_columns columns;
+	uint32_t *pids;
+	float *delay_ms_per_s, *blame_ms_per_s;
+	struct raw_system raw[2]; /* taking turns */
+	unsigned current;         /* the newer of them */
+	struct moment before;     /* of the sample taken last */
+	bool has_before;
+	struct stress stress;
+	uint64_t lost;    /* processes there was no room for, since the start */
+	uint64_t clamped; /* counters of processes that ran backwards, since the start */
+};
+
+/* Takes memory for `capacity` processes from the pool. Check pool->failed. */
+void sample_open(struct sample *sample, const struct config *config, struct source *source, struct pool *pool, uint32_t capacity);
+
+/*
+ * Takes one sample.
+ *   now        the moment that it stands for
+ *   budget_ns  time the source should use at most
+ * Returns 0, or -errno of the source: the sample taken last then stays as it is, and the next span begins there.
+ */
+int sample_take(struct sample *sample, const struct moment *now, uint64_t budget_ns);
+
+/* The sample taken last, for publish_sample(). Borrowed until the next sample_take(). */
+struct publish_batch sample_batch(const struct sample *sample);
+
+#endif
