@@ -74,6 +74,11 @@ static const struct config_row *find_row(const char *section, const char *key)
 	return NULL;
 }
 
+bool config_is_key(const char *section, const char *key)
+{
+	return find_row(section, key) != NULL;
+}
+
 bool config_has_section(const char *section, char error[256])
 {
 	struct nearest nearest;
@@ -133,6 +138,19 @@ static bool is_plain_text(const char *text)
 	return true;
 }
 
+/* "auto|bpf" becomes: one of "auto", "bpf". */
+static void say_choices(const char *choices, char *out, size_t size)
+{
+	size_t used = (size_t)snprintf(out, size, "one of ");
+
+	for (const char *choice = choices; *choice && used < size;) {
+		int length = (int)strcspn(choice, "|");
+		used += (size_t)snprintf(out + used, size - used, "\"%.*s\"%s", length, choice, choice[length] ? ", " : "");
+		choice += length;
+		choice += *choice == '|';
+	}
+}
+
 static void say_rule(const struct config_row *row, char error[256])
 {
 	int used = snprintf(error, 256, "%s.%s must be ", row->section, row->key);
@@ -153,7 +171,7 @@ static void say_rule(const struct config_row *row, char error[256])
 		snprintf(rest, size, "text of at most %d bytes without control characters", CONFIG_TEXT_BYTES - 1);
 		break;
 	case CONFIG_CHOICE:
-		snprintf(rest, size, "one of the texts %s", row->choices);
+		say_choices(row->choices, rest, size);
 		break;
 	}
 }

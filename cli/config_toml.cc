@@ -1,0 +1,189 @@
+/*
+ * config_toml.cc - TOML text into a configuration, by toml++. All other files are C.
+ *
+ * What the parser says about a fault quotes the file. A file given by mistake may be private (--config /etc/shadow), so only the place
+ * and the kind of the fault leave this file, in words of our own.
+ */
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include "cli/config_toml.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <string_view>
+
+namespace
+{
+
+/* The parser says "Error while parsing SCOPE: ...": what we say for a scope. */
+struct scope {
+	std::string_view name;
+	const char *rule;
+};
+
+constexpr scope scopes[] = {
+        {"key-value pair", "a line must be a [section], key = value, or a # comment"},
+        {"key", "a line must be a [section], key = value, or a # comment"},
+        {"root table", "a line must be a [section], key = value, or a # comment"},
+        {"table header", "a section must be written [name]"},
+        {"string", "a text must stand between quotes, end on its line, and hold no unknown \\ escape"},
+        {"literal string", "a text must stand between quotes and end on its line"},
+        {"unicode scalar sequence", "a \\u escape must be followed by the hexadecimal number of a character"},
+        {"boolean", "a truth value must be true or false"},
+        {"value", "a value must be a number, true, false, or text between quotes"},
+        {"comment", "a comment must hold no control characters"},
+};
+
+const char *rule_of(std::string_view description)
+{
+	constexpr std::string_view prefix = "Error while parsing ";
+
+	/* The parser names what is there twice ahead of its name: only words of its own stand before the quote. */
+	std::string_view own_words = description.substr(0, description.find('\''));
+	if (own_words.find("cannot redefine") != std::string_view::npos)
+		return "a section or key must not be given twice";
+	if (own_words.compare(0, prefix.size(), prefix) != 0)
+		return "the file must be UTF-8 text";
+	own_words.remove_prefix(prefix.size());
+	own_words = own_words.substr(0, own_words.find(':'));
+	for (const scope &known : scopes)
+		if (own_words == known.name)
+			return known.rule;
+	return "a number must be written in decimal digits, as 5 or 0.5, and fit in 64 bits";
+}
+
+/* Keeps the fault that comes first in the file: the parser's tables are sorted by name. */
+class faults
+{
+      public:
+	explicit faults(config_fault *out) : first(out)
+	{
+	}
+
+	void add(const toml::source_position &at, const char *rule)
+	{
+		if (found && (at.line > first->line || (at.line == first->line && at.column >= first->column)))
+			return;
+		found = true;
+		first->line = at.line;
+		first->column = at.column;
+		std::snprintf(first->rule, sizeof(first->rule), "%s", rule);
+	}
+
+	bool any() const
+	{
+		return found;
+	}
+
+      private:
+	config_fault *first;
+	bool found = false;
+};
+
+config_value value_of(const toml::node &node)
+{
+	config_value value{};
+
+	value.type = CONFIG_CHOICE; /* what no key takes */
+	if (const auto *boolean = node.as_boolean()) {
+		value.type = CONFIG_BOOL;
+		value.boolean = boolean->get();
+	} else if (const auto *integer = node.as_integer()) {
+		value.type = CONFIG_INT;
+		value.integer = integer->get();
+	} else if (const auto *real = node.as_floating_point()) {
+		value.type = CONFIG_REAL;
+		value.real = real->get();
+	} else if (const auto *text = node.as_string(); text && text->get().find('\0') == std::string::npos) {
+		value.type = CONFIG_TEXT;
+		value.text = text->get().c_str();
+	}
+	return value;
+}
+
+void read_section(const toml::key &section, const toml::table &keys, config &to, faults &found)
+{
+	char error[256];
+
+	if (!config_has_section(section.data(), error)) {
+		found.add(section.source().begin, error);
+		return;
+	}
+	for (auto &&[key, node] : keys) {
+		config_value value = value_of(node);
+		if (config_set(&to, section.data(), key.data(), &value, error))
+			continue;
+		/* A key that exists has a bad value: the value's place. One that does not: its own. */
+		found.add(config_is_key(section.data(), key.data()) ? node.source().begin : key.source().begin, error);
+	}
+}
+
+/* Place of a key "section.key" that a rule between keys names: where it is given, else where its section begins. */
+toml::source_position place_of(const toml::table &root, std::string_view name)
+{
+	std::size_t dot = name.find('.');
+	const toml::table *section = root[name.substr(0, dot)].as_table();
+
+	if (!section)
+		return {};
+	if (const toml::node *node = section->get(name.substr(dot + 1)))
+		return node->source().begin;
+	return section->source().begin;
+}
+
+/* toml++ 3.3 frees its tables by recursion: a key of 400,000 dots overflows the stack. A key is on one line, so short lines bound the depth. */
+bool has_short_lines(std::string_view text, faults &found)
+{
+	constexpr std::size_t line_max = 4096;
+	toml::source_index number = 1;
+
+	for (std::size_t begin = 0, end; begin < text.size(); begin = end + 1, number++) {
+		end = std::min(text.find('\n', begin), text.size());
+		if (end - begin > line_max) {
+			found.add({number, line_max}, "a line must be at most 4096 bytes");
+			return false;
+		}
+	}
+	return true;
+}
+
+bool read(std::string_view text, config &to, config_fault &fault)
+{
+	faults found(&fault);
+
+	if (!has_short_lines(text, found))
+		return false;
+	toml::parse_result result = toml::parse(text);
+
+	if (!result) {
+		found.add(result.error().source().begin, rule_of(result.error().description()));
+		return false;
+	}
+	const toml::table &root = result.table();
+	for (auto &&[key, node] : root) {
+		if (const toml::table *section = node.as_table())
+			read_section(key, *section, to, found);
+		else
+			found.add(key.source().begin, "a key must stand below its [section]");
+	}
+	const char *broken;
+	char error[256];
+	if (!found.any() && !config_check(&to, &broken, error))
+		found.add(place_of(root, broken), error);
+	return !found.any();
+}
+
+} // namespace
+
+extern "C" bool config_toml_read(const char *text, size_t length, struct config *config, struct config_fault *ret_fault)
+try {
+	*ret_fault = {};
+	return read({text, length}, *config, *ret_fault);
+} catch (const std::bad_alloc &) {
+	std::snprintf(ret_fault->rule, sizeof(ret_fault->rule), "there must be memory enough to read the file");
+	return false;
+}

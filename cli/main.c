@@ -1,0 +1,154 @@
+/* main.c - the command people type: finds and runs the commands of commands.def. */
+#include "base/nearest.h"
+#include "cli/config_command.h"
+#include "cli/config_load.h"
+#include "cli/daemon.h"
+#include "cli/exit_codes.h"
+#include "readers/common/complain.h"
+#include "readers/status/status.h"
+#include "readers/top/top.h"
+#include "readers/watch/watch.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct command {
+	const char *name, *synopsis, *summary;
+	int (*run)(int argc, char **argv);
+	bool database;
+};
+
+static const struct command commands[] = {
+#define RH_COMMAND(name_, database_, synopsis_, summary_) \
+	{.name = #name_, .synopsis = (synopsis_), .summary = (summary_), .run = name_##_main, .database = (database_)},
+#include "cli/commands.def"
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int complain_unknown(const char *name)
+{
+	struct nearest nearest;
+
+	nearest_begin(&nearest, name);
+	for (size_t i = 0; i < COMMANDS; i++)
+		nearest_offer(&nearest, commands[i].name);
+	if (nearest.best)
+		complain("unknown command \"%s\"; did you mean `rogue-hunter %s`?", name, nearest.best);
+	else
+		complain("unknown command \"%s\"; `rogue-hunter --help` lists them", name);
+	return EXIT_USAGE;
+}
+
+static void print_help(FILE *out)
+{
+	fputs("rogue-hunter finds out which process made the machine pause.\n\nusage: rogue-hunter COMMAND [OPTION...]\n\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fputs("\nusage of each:\n\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  rogue-hunter %s %s\n", commands[i].name, commands[i].synopsis);
+	fputs("\n`rogue-hunter COMMAND --help` says more. Every command takes --name NAME where several daemons run.\n"
+	      "Exit codes: 0 ok, 1 failure, 2 usage, 3 no daemon or no data, 4 resources.\n",
+	        out);
+}
+
+static bool has_option(int argc, char **argv, const char *option)
+{
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], option, strlen(option)) == 0)
+			return true;
+	return false;
+}
+
+/* A configured database is the one that its readers ask: the command is run with --db PATH behind its arguments. */
+static int run_with_database(const struct command *command, int argc, char **argv)
+{
+	char option[] = "--db";
+	struct config config;
+	struct config_origin origin;
+	int failed = config_load(NULL, &config, &origin);
+
+	if (failed)
+		return failed;
+	if (config.storage_path[0] == '\0')
+		return command->run(argc, argv);
+	char **with_path = calloc((size_t)argc + 3, sizeof(*with_path));
+	if (!with_path) {
+		complain("no memory");
+		return EXIT_FAILED;
+	}
+	memcpy(with_path, argv, (size_t)argc * sizeof(*argv));
+	with_path[argc] = option;
+	with_path[argc + 1] = config.storage_path;
+	int result = command->run(argc + 2, with_path);
+	free(with_path);
+	return result;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	char help[] = "--help";
+
+	if (argc > 1 && strcmp(argv[1], "-h") == 0)
+		argv[1] = help;
+	if (command->database && !has_option(argc, argv, "--db") && !has_option(argc, argv, help))
+		return run_with_database(command, argc, argv);
+	return command->run(argc, argv);
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+static bool asks_for_version(const char *word)
+{
+	return is_one_of(word, "--version", "-V", "version");
+}
+
+static int dispatch(int argc, char **argv)
+{
+	char help[] = "--help";
+
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	const struct command *command = find(argv[1]);
+	if (asks_for_version(argv[1]) || (command && argc > 2 && asks_for_version(argv[2]) && argv[2][0] == '-')) {
+		puts("rogue-hunter " RH_VERSION);
+		return EXIT_OK;
+	}
+	if (is_one_of(argv[1], "--help", "-h", "help")) {
+		if (argc < 3) {
+			print_help(stdout);
+			return EXIT_OK;
+		}
+		command = find(argv[2]);
+		return command ? run(command, 2, (char *[]){argv[2], help, NULL}) : complain_unknown(argv[2]);
+	}
+	return command ? run(command, argc - 1, argv + 1) : complain_unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	int result = dispatch(argc, argv);
+
+	/* A listing that the disk had no room for is a failure, though the command itself ran. A closed pipe is the reader's choice. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && result == EXIT_OK && errno != EPIPE) {
+		complain("cannot write the output: %s", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return result;
+}

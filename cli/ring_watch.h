@@ -1,0 +1,16 @@
+/*
+ * ring_watch.h - the supervisor's view of the ring: does the collector still publish, and what did a dead one leave behind?
+ */
+#ifndef CLI_RING_WATCH_H
+#define CLI_RING_WATCH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Does that collector live and run, and yet publish nothing? One that is stopped (SIGSTOP, a debugger) is not hung: somebody wants it so. */
+bool ring_watch_is_hung(const char *instance, pid_t collector);
+
+/* Removes the segment of that collector if it died without doing so. Returns true if there was one to remove. */
+bool ring_watch_remove(const char *instance, pid_t collector);
+
+#endif
