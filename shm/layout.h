@@ -36,7 +36,8 @@
  *   3. load fence; load the sequence again: only if it is still even(n) is the copy sound. Check that frame.number is n and that
  *      the frame lies within the arena - the bytes are input, like any others
  *   4. read the columns and records in place; copy out what is wanted
- *   5. load fence; load the sequence a last time: only if it is still even(n) was all of step 4 sound. Act only now
+ *   5. load fence; load the sequence a last time: only if it is still even(n) was all of step 4 sound. Act only now. (Who may sleep for
+ *      2^31 laps also compares slot.frame.number, for the sequence wraps)
  * The newest sample is control.published (0: none yet); load fence after reading it. control.oldest is a hint for the oldest
  * sample that is still complete. Never loop without a bound: the writer may have died in the middle of a write.
  *
@@ -52,8 +53,10 @@
  *      - pairs with the reader's fence in step 5: who has read a byte of the new frame will see the odd value
  *   2. frame, slot.frame, slot.system; store fence
  *      - pairs with step 1: who has seen the even value will see the frame
- *   3. slot.sequence = even(n); store fence; control.published = n, futex, heartbeat; FUTEX_WAKE of at most 16
+ *   3. slot.sequence = even(n); store fence; control.published = n
  *      - pairs with the fence after reading published: who has seen n will see even(n) or a later value
+ *   4. store fence; control.futex, heartbeat; FUTEX_WAKE of at most 16
+ *      - pairs with the fence between loading futex and published: who would sleep on the new word has seen n
  * Every decision is made from private state. A writer never re-uses a segment: each start makes a new one under a private name and
  * renames it over the public one, so that a slot left odd by a crash stays odd for ever, and harms nobody.
  *

@@ -158,7 +158,7 @@ enum rh_status rh_at(struct rh_ring *ring, uint64_t sample, struct rh_view *ret_
  */
 enum rh_status rh_next(struct rh_ring *ring, uint64_t *cursor, uint64_t *lost, struct rh_view *ret_view);
 
-/* Has nothing of the view been overwritten so far? True: all that was read from it up to now is consistent. Cost: one load. */
+/* Has nothing of the view been overwritten so far? True: all that was read from it up to now is consistent. Cost: two loads. */
 bool rh_valid(const struct rh_view *view);
 
 /* Number of the newest sample, 0 before the first. */
