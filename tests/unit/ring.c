@@ -217,10 +217,27 @@ static void test_margin_of_arena(void **state)
 	fixture_end(&f);
 }
 
-/*
- * Frames of all sizes, none included, through many turns of the arena: whatever is still said to be readable must be whole.
- * Found once: a frame without records hid those behind it from reclaim.
- */
+/* A sample without records lies at the same place as its successor; it must not hide that from the writer that comes round again. */
+static void test_nothing_hides_nothing(void **state)
+{
+	enum { QUARTER = 120 }; /* records of 128 bytes, and columns, that take a quarter of the arena */
+	struct ring_fixture f;
+	struct rh_view second;
+
+	(void)state;
+	assert_int_equal(fixture_start(&f, "hides", 16, 64 * 1024), 0);
+	assert_int_equal(ring_frame_bytes(QUARTER, RH_PROCESS_HOT_BYTES), 16 * 1024);
+	assert_int_equal(fixture_publish(&f, 1, 0), 1);
+	for (uint64_t n = 2; n <= 4; n++)
+		assert_int_equal(fixture_publish_to(f.writer, n, QUARTER, RH_PROCESS_HOT_BYTES), n);
+	assert_int_equal(rh_at(f.ring, 2, &second), RH_OK);
+	for (uint64_t n = 5; n <= 6; n++)
+		assert_int_equal(fixture_publish_to(f.writer, n, QUARTER, RH_PROCESS_HOT_BYTES), n);
+	assert_false(rh_valid(&second));
+	fixture_end(&f);
+}
+
+/* Frames of all sizes, none included, through many turns of the arena: whatever is still said to be readable must be whole. */
 static void test_arena_turns(void **state)
 {
 	struct ring_fixture f;
@@ -351,6 +368,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_begin_at_the_next, start, end),
 	        cmocka_unit_test_setup_teardown(test_margin, start, end),
 	        cmocka_unit_test(test_margin_of_arena),
+	        cmocka_unit_test(test_nothing_hides_nothing),
 	        cmocka_unit_test(test_arena_turns),
 	        cmocka_unit_test_setup_teardown(test_too_large, start, end),
 	        cmocka_unit_test_setup_teardown(test_fewer_than_reserved, start, end),
