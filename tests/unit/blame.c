@@ -1,0 +1,177 @@
+/*
+ * blame.c - the estimate of who made whom wait: the identity with the waiting suffered, and who counts as a victim.
+ */
+#include "collector/blame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/near.h"
+
+enum { ROWS = 2000 };
+
+static float cpu[ROWS], delay[ROWS], blame[ROWS], harm[ROWS];
+
+static struct blame_result estimate(uint32_t count, double cpus)
+{
+	struct blame_input input = {
+	        .count = count,
+	        .cpu_pct = cpu,
+	        .delay_ms_per_s = delay,
+	        .cpus = cpus,
+	        .floor_pct = 1,
+	        .victim_fraction = 0.5,
+	};
+	return blame_estimate(&input, blame, harm);
+}
+
+static double sum(const float *values, uint32_t count)
+{
+	double total = 0;
+	for (uint32_t i = 0; i < count; i++)
+		total += (double)values[i];
+	return total;
+}
+
+static int clear(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < ROWS; i++)
+		cpu[i] = delay[i] = 0;
+	return 0;
+}
+
+/* The formula as it is written down, pair by pair. */
+static double blame_by_pairs(uint32_t p, uint32_t count)
+{
+	double total = sum(cpu, count), result = 0;
+	for (uint32_t q = 0; q < count; q++)
+		if (q != p && delay[q] > 0)
+			result += (double)delay[q] * (double)cpu[p] / (total - (double)cpu[q]);
+	return result;
+}
+
+static void equals_the_sum_over_pairs(void **state)
+{
+	(void)state;
+	srand(7);
+	for (uint32_t i = 0; i < 50; i++) {
+		cpu[i] = (float)(rand() % 1000) / 10;
+		delay[i] = rand() % 3 ? (float)(rand() % 2000) / 10 : 0;
+	}
+	estimate(50, 4);
+	for (uint32_t p = 0; p < 50; p++)
+		assert_near(blame[p], blame_by_pairs(p, 50), 1e-3 + blame_by_pairs(p, 50) * 1e-5);
+}
+
+static void blame_is_the_waiting_suffered(void **state)
+{
+	(void)state;
+	srand(1);
+	for (unsigned round = 0; round < 100; round++) {
+		uint32_t count = 2 + (uint32_t)rand() % (ROWS - 2);
+		for (uint32_t i = 0; i < count; i++) {
+			cpu[i] = rand() % 4 ? (float)(rand() % 10000) / 100 : 0;
+			delay[i] = rand() % 4 ? (float)(rand() % 100000) / 100 : 0;
+		}
+		struct blame_result result = estimate(count, 8);
+		double suffered = sum(delay, count);
+		assert_near(result.attributed_ms_per_s + result.unattributed_ms_per_s, suffered, suffered * 1e-6);
+		assert_near(sum(blame, count), result.attributed_ms_per_s, suffered * 1e-5);
+		assert_near(sum(harm, count), result.harm_ms_per_s, suffered * 1e-5);
+		assert_true(result.harm_ms_per_s <= result.attributed_ms_per_s);
+	}
+}
+
+static void hogs_harm_light_sleepers(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		cpu[i] = 50;
+	for (uint32_t i = 4; i < 14; i++) {
+		cpu[i] = 0.5F;
+		delay[i] = 20;
+	}
+	struct blame_result result = estimate(14, 2);
+	/* Fair would be 14 percent each; a sleeper with half a percent is nearly wholly a victim. */
+	assert_true(result.harm_ms_per_s > 0.9 * 200);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_true(harm[i] > 40);
+	assert_true(harm[4] < 1);
+}
+
+static void hogs_do_not_harm_hogs(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		cpu[i] = 50;
+		delay[i] = 500;
+	}
+	struct blame_result result = estimate(4, 2);
+	assert_near(sum(blame, 4), 2000, 0.1);
+	assert_near(result.harm_ms_per_s, 0, 1e-6);
+	assert_near(sum(harm, 4), 0, 1e-6);
+}
+
+/* Nobody else ran: no process can have kept it waiting. */
+static void waiting_alone_stays_unattributed(void **state)
+{
+	(void)state;
+	cpu[0] = 80;
+	delay[0] = 300;
+	struct blame_result result = estimate(3, 1);
+	assert_near(result.unattributed_ms_per_s, 300, 1e-6);
+	assert_near(sum(blame, 3), 0, 0);
+}
+
+static void nobody_ran(void **state)
+{
+	(void)state;
+	delay[0] = delay[1] = 10;
+	struct blame_result result = estimate(2, 1);
+	assert_near(result.unattributed_ms_per_s, 20, 1e-6);
+	assert_near(sum(blame, 2), 0, 0);
+	result = estimate(0, 1);
+	assert_near(result.attributed_ms_per_s, 0, 0);
+}
+
+/* Who waits for itself alone is not blamed: what it suffered goes to the others, however small they are. */
+static void own_waiting_is_never_own_blame(void **state)
+{
+	(void)state;
+	cpu[0] = 99;
+	delay[0] = 100;
+	cpu[1] = 1;
+	estimate(2, 1);
+	assert_near(blame[0], 0, 1e-4);
+	assert_near(blame[1], 100, 1e-3);
+}
+
+static void weight_falls_to_nothing_at_the_fraction(void **state)
+{
+	(void)state;
+	assert_near(blame_victim_weight(0, 40, 0.5), 1, 0);
+	assert_near(blame_victim_weight(10, 40, 0.5), 0.5, 1e-9);
+	assert_near(blame_victim_weight(20, 40, 0.5), 0, 1e-9);
+	assert_near(blame_victim_weight(90, 40, 0.5), 0, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup(equals_the_sum_over_pairs, clear),
+	        cmocka_unit_test_setup(blame_is_the_waiting_suffered, clear),
+	        cmocka_unit_test_setup(hogs_harm_light_sleepers, clear),
+	        cmocka_unit_test_setup(hogs_do_not_harm_hogs, clear),
+	        cmocka_unit_test_setup(waiting_alone_stays_unattributed, clear),
+	        cmocka_unit_test_setup(nobody_ran, clear),
+	        cmocka_unit_test_setup(own_waiting_is_never_own_blame, clear),
+	        cmocka_unit_test(weight_falls_to_nothing_at_the_fraction),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
