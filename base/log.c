@@ -72,18 +72,25 @@ static bool is_too_large(void)
 	return fstat(log_state.fd, &status) == 0 && (uint64_t)status.st_size >= log_state.options.max_bytes;
 }
 
-/* path.N-1 becomes path.N, ..., path becomes path.1. The name `path` is free only after the last step: no second rotation can start before. */
+/* Name of the n-th rotated file; the 0th is the log itself. */
+static void name_of(unsigned n, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, n > 0 ? "%s.%u" : "%s", log_state.path, n);
+}
+
+/* path becomes path.1, that path.2, and so on up to the first name that is free, or the last that is kept. */
 static void shift_files(void)
 {
 	char from[PATH_MAX], to[PATH_MAX];
+	unsigned last = 1;
 
-	for (unsigned n = log_state.options.keep; n > 0; n--) {
-		if (n > 1)
-			snprintf(from, sizeof(from), "%s.%u", log_state.path, n - 1);
-		else
-			snprintf(from, sizeof(from), "%s", log_state.path);
-		snprintf(to, sizeof(to), "%s.%u", log_state.path, n);
-		rename(from, to); /* a gap in the row is no error */
+	for (name_of(last, to); last < log_state.options.keep && faccessat(AT_FDCWD, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0; name_of(last, to))
+		last++;
+	/* The name of the log is given up last: no second rotation can begin before. */
+	for (unsigned n = last; n > 0; n--) {
+		name_of(n - 1, from);
+		name_of(n, to);
+		rename(from, to);
 	}
 }
 
