@@ -218,7 +218,7 @@ enum collector_exit collector_open(struct collector *collector, const struct opt
 	collector->tick = (struct tick){.timer_fd = -1, .signal_fd = -1};
 	pace_init(&collector->pace, (uint64_t)(config->sampling_interval * NS_PER_S), config->sampling_max_cpu);
 	self_open(&collector->self);
-	int result = tick_open(&collector->tick, options->lifeline_fd, options->step_fd);
+	int result = tick_open(&collector->tick, options->step_fd);
 	if (result < 0) {
 		snprintf(error, 256, "no timer: %s", strerror(-result));
 		return COLLECTOR_FAILED;

@@ -36,7 +36,7 @@ struct collector {
  */
 enum collector_exit collector_open(struct collector *collector, const struct options *options, char error[256]);
 
-/* Samples until a signal, the end of the parent, or the number of samples asked for. */
+/* Samples until a signal, or the number of samples asked for. */
 void collector_run(struct collector *collector);
 
 /* Closes the ring for its readers and gives everything back. */

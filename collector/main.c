@@ -43,9 +43,10 @@ static void say_started(const struct collector *collector)
 
 static void say_stopped(const struct collector *collector)
 {
+	uint64_t cpu_ns = self_cpu_ns();
 	log_say(LOG_INFO_, "collector_stopped",
 	        "%" PRIu64 " samples, %" PRIu64 " ticks missed, %.1f s of cpu, %" PRIu64 " counters ran backwards", collector->published,
-	        collector->tick.missed, (double)self_cpu_ns() / NS_PER_S, collector->sample.clamped);
+	        collector->tick.missed, (double)cpu_ns / NS_PER_S, collector->sample.clamped);
 }
 
 int main(int argc, char **argv)

@@ -22,11 +22,10 @@ static const char help[] =
         "  --samples N          stop after N samples\n"
         "  --console            write the log to the terminal too\n"
         "  --ready-fd N         write a line to file descriptor N when the first sample is published\n"
-        "  --lifeline-fd N      stop when the other end of file descriptor N is closed\n"
         "  --step-fd N          take a sample for each byte read from file descriptor N, by the clock of DIR/uptime\n"
         "  --help, --version\n";
 
-enum option_code { NAME = 1, CONFIG_FD, INTERVAL, SAMPLER, PROC_ROOT, SAMPLES, CONSOLE, READY_FD, LIFELINE_FD, STEP_FD, HELP, VERSION };
+enum option_code { NAME = 1, CONFIG_FD, INTERVAL, SAMPLER, PROC_ROOT, SAMPLES, CONSOLE, READY_FD, STEP_FD, HELP, VERSION };
 
 static const struct option long_options[] = {
         {"name", required_argument, NULL, NAME},
@@ -37,7 +36,6 @@ static const struct option long_options[] = {
         {"samples", required_argument, NULL, SAMPLES},
         {"console", no_argument, NULL, CONSOLE},
         {"ready-fd", required_argument, NULL, READY_FD},
-        {"lifeline-fd", required_argument, NULL, LIFELINE_FD},
         {"step-fd", required_argument, NULL, STEP_FD},
         {"help", no_argument, NULL, HELP},
         {"version", no_argument, NULL, VERSION},
@@ -103,8 +101,6 @@ static enum options_result read_option(struct options *options, struct overrides
 		return OPTIONS_RUN;
 	case READY_FD:
 		return read_fd("ready-fd", text, &options->ready_fd);
-	case LIFELINE_FD:
-		return read_fd("lifeline-fd", text, &options->lifeline_fd);
 	case STEP_FD:
 		return read_fd("step-fd", text, &options->step_fd);
 	case HELP:
@@ -149,7 +145,7 @@ enum options_result options_read(struct options *options, int argc, char **argv)
 	int code;
 	memset(options, 0, sizeof(*options));
 	config_defaults(&options->config);
-	options->ready_fd = options->lifeline_fd = options->step_fd = -1;
+	options->ready_fd = options->step_fd = -1;
 	while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		enum options_result result = read_option(options, &overrides, code, optarg);
 		if (result != OPTIONS_RUN)

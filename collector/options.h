@@ -19,7 +19,6 @@ struct options {
 	const char *instance; /* borrowed from argv; NULL for the default one */
 	uint64_t samples;     /* stop after so many, 0 for never */
 	int ready_fd;         /* receives a line when the first sample is published, -1 for none */
-	int lifeline_fd;      /* end when its other end is closed, -1 for none */
 	int step_fd;          /* one tick for each byte read, -1 for the timer */
 	bool console;         /* log on the terminal too */
 	bool supervised;      /* the configuration came from a supervisor: log to its file */

@@ -35,9 +35,9 @@ static int signals_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int tick_open(struct tick *tick, int lifeline_fd, int step_fd)
+int tick_open(struct tick *tick, int step_fd)
 {
-	*tick = (struct tick){.timer_fd = -1, .lifeline_fd = lifeline_fd, .step_fd = step_fd};
+	*tick = (struct tick){.timer_fd = -1, .step_fd = step_fd};
 	tick->signal_fd = signals_open();
 	if (tick->signal_fd < 0)
 		return tick->signal_fd;
@@ -68,13 +68,13 @@ static enum tick_event tick_take(const struct tick *tick)
 enum tick_event tick_wait(struct tick *tick)
 {
 	struct pollfd fds[] = {
-	        {.fd = tick->step_fd >= 0 ? tick->step_fd : tick->timer_fd, .events = POLLIN}, {.fd = tick->signal_fd, .events = POLLIN},
-	        {.fd = tick->lifeline_fd, .events = POLLIN}, /* poll() passes over -1 */
+	        {.fd = tick->step_fd >= 0 ? tick->step_fd : tick->timer_fd, .events = POLLIN},
+	        {.fd = tick->signal_fd, .events = POLLIN},
 	};
 	int ready = poll(fds, sizeof(fds) / sizeof(fds[0]), QUIET_MS);
 	if (ready <= 0)
 		return TICK_QUIET;
-	if (fds[1].revents || fds[2].revents)
+	if (fds[1].revents)
 		return TICK_STOP;
 	return tick_take(tick);
 }

@@ -2,8 +2,7 @@
  * tick.h - when the next sample is due, and everything else the collector waits for.
  *
  * Ticks lie on a fixed grid of CLOCK_MONOTONIC: a late tick does not move the later ones. Ticks that passed while another was at work, or while
- * the process did not run, are skipped and counted, never made up for. Signals and the end of the parent are waited for at the same place,
- * so that a stop is immediate. In step mode there is no timer: each byte read from a file descriptor is one tick.
+ * the process did not run, are skipped and counted, never made up for. Signals are waited for at the same place, so that a stop is immediate. In step mode there is no timer: each byte read from a file descriptor is one tick.
  */
 #ifndef COLLECTOR_TICK_H
 #define COLLECTOR_TICK_H
@@ -13,23 +12,22 @@
 enum tick_event {
 	TICK_DUE,
 	TICK_QUIET, /* nothing for a second: time for a sign of life */
-	TICK_STOP,  /* SIGTERM, SIGINT or SIGHUP, the parent is gone, or no more steps will come */
+	TICK_STOP,  /* SIGTERM, SIGINT or SIGHUP, or no more steps will come */
 };
 
 struct tick {
 	uint64_t due_ns; /* CLOCK_MONOTONIC of the next tick */
 	uint64_t missed; /* ticks skipped since the start */
 	int timer_fd, signal_fd;
-	int lifeline_fd, step_fd; /* borrowed */
+	int step_fd; /* borrowed */
 };
 
 /*
  * Blocks the signals that stop a program: from here on they end tick_wait().
- *   lifeline_fd  pipe whose other end the parent holds, or -1
- *   step_fd      bytes that stand for ticks, or -1 for the timer
+ *   step_fd  bytes that stand for ticks, or -1 for the timer
  * Returns 0 or -errno.
  */
-int tick_open(struct tick *tick, int lifeline_fd, int step_fd);
+int tick_open(struct tick *tick, int step_fd);
 
 /* Arms the timer for the first tick. Returns 0 or -errno. */
 int tick_start(struct tick *tick, uint64_t due_ns);

@@ -39,7 +39,7 @@ static void step_mode_ticks_by_bytes_and_ends_with_them(void **state)
 	int steps[2];
 	struct tick tick;
 	assert_int_equal(pipe(steps), 0);
-	assert_int_equal(tick_open(&tick, -1, steps[0]), 0);
+	assert_int_equal(tick_open(&tick, steps[0]), 0);
 	assert_int_equal(tick_start(&tick, 0), 0);
 	assert_int_equal(write(steps[1], "ab", 2), 2);
 	assert_int_equal(tick_wait(&tick), TICK_DUE);
@@ -54,7 +54,7 @@ static void signal_goes_before_a_tick(void **state)
 {
 	(void)state;
 	struct tick tick;
-	assert_int_equal(tick_open(&tick, -1, -1), 0);
+	assert_int_equal(tick_open(&tick, -1), 0);
 	assert_int_equal(tick_start(&tick, 1), 0); /* long ago: due at once */
 	assert_int_equal(tick_wait(&tick), TICK_DUE);
 	assert_int_equal(tick_start(&tick, 1), 0);
@@ -64,21 +64,6 @@ static void signal_goes_before_a_tick(void **state)
 	assert_int_equal(read(tick.signal_fd, &taken, sizeof(taken)), sizeof(taken));
 	assert_int_equal(taken.ssi_signo, SIGTERM);
 	tick_close(&tick);
-}
-
-static void end_of_the_parent_ends_the_wait(void **state)
-{
-	(void)state;
-	int lifeline[2];
-	struct tick tick;
-	assert_int_equal(pipe(lifeline), 0);
-	assert_int_equal(tick_open(&tick, lifeline[0], -1), 0);
-	assert_int_equal(tick_start(&tick, 1), 0);
-	assert_int_equal(tick_wait(&tick), TICK_DUE);
-	closefd(&lifeline[1]);
-	assert_int_equal(tick_wait(&tick), TICK_STOP);
-	tick_close(&tick);
-	closefd(&lifeline[0]);
 }
 
 /* ---- pace ---- */
@@ -150,7 +135,6 @@ int main(void)
 	        cmocka_unit_test(lateness_is_never_negative),
 	        cmocka_unit_test(step_mode_ticks_by_bytes_and_ends_with_them),
 	        cmocka_unit_test(signal_goes_before_a_tick),
-	        cmocka_unit_test(end_of_the_parent_ends_the_wait),
 	        cmocka_unit_test(cheap_ticks_keep_the_configured_pace),
 	        cmocka_unit_test(costly_ticks_lengthen_the_interval),
 	        cmocka_unit_test(one_costly_tick_changes_nothing),
