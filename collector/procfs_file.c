@@ -14,7 +14,7 @@
 enum {
 	PROC_MAGIC = 0x9fa0, /* PROC_SUPER_MAGIC of linux/magic.h */
 	RESERVED_FILES = 64, /* left to the rest of the program, and to files read once */
-	HOT_PART = 4,        /* one kept file in so many is a hot one */
+	HOT_PART = 8,        /* one kept file in so many is a hot one: few processes are active at a time */
 };
 
 static uint32_t raise_file_limit(void)

@@ -409,7 +409,7 @@ static bool disk_line(struct cursor *line, struct procfs_disk *disk)
 		return false;
 	cursor_skip_blanks(line);
 	size_t length = 0;
-	while (line->at < line->end && *line->at != ' ') {
+	while (line->at < line->end && *line->at != ' ' && *line->at != '\0') {
 		if (length < PROCFS_DISK_NAME_BYTES - 1)
 			disk->name[length++] = *line->at;
 		line->at++;
