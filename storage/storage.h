@@ -211,6 +211,12 @@ int storage_put_machine(
 
 int storage_put_state(struct storage *storage, const struct storage_state *state);
 
+/*
+ * Tries to write the state while writing is paused, in a transaction of its own and past the limit of the log. It is the one page that lets
+ * others see the pause; where even that finds no room it is left, and updated_boottime_ns falls behind.
+ */
+void storage_note_pause(struct storage *storage, const struct storage_state *state);
+
 /* Closes the open events of other boots, with the last time they were seen as their end. Returns their number, or -errno. */
 int storage_close_other_boots(struct storage *storage, const char *boot_id);
 

@@ -25,6 +25,16 @@ static int set_durable(struct storage *storage, bool durable)
 	return 0;
 }
 
+static int begin(struct storage *storage)
+{
+	sqlite3_stmt *statement = storage_statement(storage, SQL_BEGIN);
+	if (!statement)
+		return storage_fail(storage, sqlite3_errcode(storage->db), cannot_write);
+	int failed = storage_run(storage, statement, cannot_write);
+	storage->in_transaction = failed == 0;
+	return failed;
+}
+
 int storage_begin(struct storage *storage, bool durable)
 {
 	RH_ASSERT(!storage->in_transaction);
@@ -35,14 +45,7 @@ int storage_begin(struct storage *storage, bool durable)
 	int failed = wal_make_room(storage);
 	if (failed == 0)
 		failed = set_durable(storage, durable);
-	if (failed)
-		return failed;
-	sqlite3_stmt *begin = storage_statement(storage, SQL_BEGIN);
-	if (!begin)
-		return storage_fail(storage, sqlite3_errcode(storage->db), cannot_write);
-	failed = storage_run(storage, begin, cannot_write);
-	storage->in_transaction = failed == 0;
-	return failed;
+	return failed ? failed : begin(storage);
 }
 
 void storage_rollback(struct storage *storage)
@@ -163,6 +166,15 @@ int storage_put_state(struct storage *storage, const struct storage_state *state
 	row.id = 1;
 	bind_columns(&binder, columns, count, &row);
 	return put(storage, &binder);
+}
+
+void storage_note_pause(struct storage *storage, const struct storage_state *state)
+{
+	if (!storage->db || begin(storage) != 0)
+		return;
+	if (storage_put_state(storage, state) == 0)
+		storage_commit(storage);
+	storage_rollback(storage);
 }
 
 int storage_close_other_boots(struct storage *storage, const char *boot_id)
