@@ -141,18 +141,23 @@ RH_STATIC_ASSERT(sizeof(struct rh_system) <= RH_SYSTEM_MAX_BYTES, "the system re
 #define RH_SYSTEM_FIELD(id, name, type, kind, unit, title, source, brief, doc) \
 	RH_STATIC_ASSERT((id) < RH_FIELD_IDS, #name ": id out of range");
 #include "rogue/system.def"
-/* No holes: the sizes of the fields add up to the size of the struct, but for padding at its end. */
-enum {
-#define RH_FIELD(id, name, type, kind, unit, aggregate, title, width, source, brief, doc) +sizeof(((struct rh_process *)0)->name)
-	RH_PROCESS_FIELD_BYTES = 16
+/* No holes: every field lies where it would lie if nothing were ever aligned. */
+struct rh_process_packed_ {
+	uint64_t present[2];
+#define RH_FIELD(id, name, type, kind, unit, aggregate, title, width, source, brief, doc) RH_DECLARE_##type(name);
 #include "rogue/fields.def"
-	,
-#define RH_SYSTEM_FIELD(id, name, type, kind, unit, title, source, brief, doc) +sizeof(((struct rh_system *)0)->name)
-	RH_SYSTEM_FIELD_BYTES = 16
+} __attribute__((packed));
+struct rh_system_packed_ {
+	uint64_t present[2];
+#define RH_SYSTEM_FIELD(id, name, type, kind, unit, title, source, brief, doc) RH_DECLARE_##type(name);
 #include "rogue/system.def"
-};
-RH_STATIC_ASSERT((RH_PROCESS_FIELD_BYTES + 7) / 8 * 8 == sizeof(struct rh_process), "fields.def: a field is off its natural alignment");
-RH_STATIC_ASSERT((RH_SYSTEM_FIELD_BYTES + 7) / 8 * 8 == sizeof(struct rh_system), "system.def: a field is off its natural alignment");
+} __attribute__((packed));
+#define RH_FIELD(id, name, type, kind, unit, aggregate, title, width, source, brief, doc) \
+	RH_STATIC_ASSERT(offsetof(struct rh_process, name) == offsetof(struct rh_process_packed_, name), #name ": off its natural alignment");
+#include "rogue/fields.def"
+#define RH_SYSTEM_FIELD(id, name, type, kind, unit, title, source, brief, doc) \
+	RH_STATIC_ASSERT(offsetof(struct rh_system, name) == offsetof(struct rh_system_packed_, name), #name ": off its natural alignment");
+#include "rogue/system.def"
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 
 #include "rogue/samples.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct rh_row {
@@ -88,6 +89,20 @@ static inline const char *rh_unit_text(unsigned unit)
 #include "rogue/units.def"
 	}
 	return "";
+}
+
+/*
+ * Name of a field as an OpenMetrics metric: "rogue_hunter_process_cpu_time_ns_total", the counters with the suffix that the format asks for.
+ *   scope  "process" or "system"
+ *   out    receives the name, or "" for fields that are labels rather than values (IDENT)
+ * Returns out.
+ */
+static inline char *rh_metric_name(const struct rh_row *row, const char *scope, char out[96])
+{
+	out[0] = '\0';
+	if (row->kind != RH_KIND_IDENT)
+		snprintf(out, 96, "rogue_hunter_%s_%s%s", scope, row->name, row->kind == RH_KIND_COUNTER ? "_total" : "");
+	return out;
 }
 
 /* Names of codes: "running", "critical", "cpu". A code that this version does not know is "unknown". */
