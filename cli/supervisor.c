@@ -41,11 +41,22 @@ struct supervisor {
 	enum phase phase;
 	int epoll_fd, signal_fd, report_fd;
 	int exit_code;
+	char reason[256]; /* for the end */
 	unsigned hung_looks;
 	bool killing; /* the children had their time to stop */
 	/* deadlines, MONOTONIC ns; 0: none */
 	uint64_t start_limit_ns, end_ns, kill_ns, watch_ns;
 };
+
+/* One line about a child: "NAME WHAT", and its name and pid as fields. */
+static void log_child(const struct child *child, enum log_level level, const char *event, const char *what)
+{
+	const struct log_field fields[] = {LOG_TEXT("child", child->spec->name), LOG_INTEGER("child_pid", child->last_pid)};
+	char message[512];
+
+	snprintf(message, sizeof(message), "%s %s", child->spec->name, what);
+	log_event(level, event, message, fields, 2);
+}
 
 /* ---- ending ---- */
 
@@ -60,11 +71,10 @@ static void stop(struct supervisor *s, int exit_code, const char *reason)
 {
 	if (s->phase == STOPPING)
 		return;
-	if (s->phase == STARTING) /* whoever waits for the start waits no more */
-		detach_report(&s->report_fd, exit_code ? exit_code : EXIT_FAILED, reason);
 	log_say(exit_code ? LOG_ERROR_ : LOG_INFO_, "daemon_stop", "stopping: %s", reason);
 	s->phase = STOPPING;
 	s->exit_code = exit_code;
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	s->kill_ns = clock_now_ns(CLOCK_MONOTONIC) + stop_limit_ns;
 	signal_all(s, SIGTERM);
 }
@@ -75,8 +85,7 @@ static void kill_all(struct supervisor *s)
 	s->killing = true;
 	for (int i = 0; i < CHILDREN; i++)
 		if (s->children[i].pid > 0)
-			log_say(LOG_WARNING_, "child_kill", "%s (pid %d) does not stop: killing it", specs[i].name,
-			        (int)s->children[i].pid);
+			log_child(&s->children[i], LOG_WARNING_, "child_kill", "does not stop: killing it");
 	signal_all(s, SIGKILL);
 }
 
@@ -127,7 +136,9 @@ static void start_child(struct supervisor *s, int number)
 	} else {
 		listen_to(s, child->ready_fd, (uint32_t)(EVENT_KINDS * number + EVENT_READY));
 		listen_to(s, child->stderr_fd, (uint32_t)(EVENT_KINDS * number + EVENT_STDERR));
-		log_say(LOG_INFO_, "child_start", "%s started, pid %d", child->spec->name, (int)child->pid);
+		char what[40];
+		snprintf(what, sizeof(what), "started, pid %d", (int)child->pid);
+		log_child(child, LOG_INFO_, "child_start", what);
 	}
 }
 
@@ -192,7 +203,7 @@ static void handle_end(struct supervisor *s, struct child *child, enum child_end
 
 	describe_end(child, ending, code, how);
 	if (s->phase == STOPPING) {
-		log_say(LOG_INFO_, "child_end", "%s %s", child->spec->name, how);
+		log_child(child, LOG_INFO_, "child_end", how);
 	} else if (ending == CHILD_EXITED && s->phase == STARTING) {
 		fail_start(s, child, code, how);
 	} else if (ending == CHILD_EXITED && code == EXIT_USAGE) {
@@ -260,7 +271,7 @@ static void handle_event(struct supervisor *s, uint32_t what)
 	if (what % EVENT_KINDS == EVENT_STDERR) {
 		hear_stderr(child);
 	} else if (child->ready_fd >= 0 && child_hear_ready(child)) {
-		log_say(LOG_INFO_, "child_ready", "%s is ready", child->spec->name);
+		log_child(child, LOG_INFO_, "child_ready", "is ready");
 		if (s->phase == STARTING)
 			go_on_starting(s, number);
 	}
@@ -278,8 +289,7 @@ static void watch_collector(struct supervisor *s)
 		s->hung_looks = 0;
 	} else if (++s->hung_looks >= HUNG_LOOKS) {
 		s->hung_looks = 0;
-		log_say(LOG_ERROR_, "child_hung", "%s (pid %d) publishes nothing any more: killing it", collector->spec->name,
-		        (int)collector->pid);
+		log_child(collector, LOG_ERROR_, "child_hung", "publishes nothing any more: killing it");
 		child_signal(collector, SIGKILL);
 	}
 }
@@ -389,6 +399,8 @@ int supervisor_run(const struct supervisor_options *options)
 	if (ring_watch_remove(options->context.instance, s.children[COLLECTOR].last_pid))
 		log_say(LOG_INFO_, "ring_removed", "removed the ring that the collector left behind");
 	log_say(LOG_INFO_, "daemon_end", "ended, exit code %d", s.exit_code);
+	/* Whoever still waits for the start hears now, when nothing runs any more. */
+	detach_report(&s.report_fd, s.exit_code ? s.exit_code : EXIT_FAILED, s.reason);
 	closefd(&s.signal_fd);
 	closefd(&s.epoll_fd);
 	return s.exit_code;
