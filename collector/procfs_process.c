@@ -279,6 +279,7 @@ static int read_stat(struct procfs_process *process, struct procfs_reader *reade
 	*ret_active |= set_counters(process, reader, &stat) || !process->has_stat;
 	set_levels(process, reader, &stat);
 	process->has_stat = true;
+	process->stat_sample = reader->sample;
 	process->threads = stat.fields >= STAT_HAS_THREADS ? stat.threads : 0;
 	process->main_state = state_of(stat.state);
 	if (process->threads <= 1)
@@ -427,7 +428,7 @@ enum procfs_process_fate procfs_process_sample(struct procfs_process *process, s
 
 	process->record.flags &= (uint16_t)~RH_PROCESS_vanished_in_read;
 	bool is_first = !process->has_stat;
-	int error = read_stat(process, reader, !is_first && active, &active);
+	int error = read_stat(process, reader, !is_first && (active || process->threads > 1), &active);
 	if (procfs_file_is_gone(error)) {
 		if (is_first || gate != 0)
 			return PROCFS_PROCESS_GONE;
@@ -466,12 +467,13 @@ void procfs_process_sample_threads(struct procfs_process *process, struct procfs
 void procfs_process_sample_slowly(struct procfs_process *process, struct procfs_reader *reader)
 {
 	if (!process->ran) {
-		procfs_file_drop(&reader->files, PROCFS_FILE_HOT, &process->stat_fd);
+		if (process->threads == 1)
+			procfs_file_drop(&reader->files, PROCFS_FILE_HOT, &process->stat_fd);
 		procfs_file_drop(&reader->files, PROCFS_FILE_HOT, &process->io_fd);
 		procfs_thread_set_close_files(&process->thread_set, &reader->threads, &reader->files);
 	}
 	bool active = false;
-	if (procfs_file_is_gone(read_stat(process, reader, false, &active))) {
+	if (process->stat_sample != reader->sample && procfs_file_is_gone(read_stat(process, reader, false, &active))) {
 		process->record.flags |= RH_PROCESS_vanished_in_read;
 		return;
 	}

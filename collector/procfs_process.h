@@ -47,6 +47,7 @@ struct procfs_process {
 	uint8_t rounds;     /* of the slow round since status was read */
 	uint8_t main_state; /* of the main thread, enum rh_process_state */
 	uint64_t start_ticks;
+	uint64_t stat_sample;   /* number of the sample in which stat was last read */
 	uint64_t stat_cpu_ns;   /* cpu time as of the last stat, in whole ticks */
 	uint64_t cpu_anchor_ns; /* cpu_time_ns less what schedstat knows of */
 	struct {                /* as they were when status was read */
