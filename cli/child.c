@@ -59,7 +59,8 @@ static void build_environment(struct command_line *line)
 {
 	size_t count = 0;
 
-	line->environment[count++] = strcpy(line->variables[0], "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+	snprintf(line->variables[0], VARIABLE_BYTES, "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+	line->environment[count++] = line->variables[0];
 	for (size_t i = 0; i < sizeof(kept_variables) / sizeof(kept_variables[0]); i++) {
 		const char *value = getenv(kept_variables[i]);
 		if (!value)

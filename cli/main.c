@@ -5,11 +5,15 @@
 #include "cli/daemon.h"
 #include "cli/exit_codes.h"
 #include "readers/common/complain.h"
+#include "readers/events/events.h"
+#include "readers/history/history.h"
+#include "readers/prune/prune.h"
 #include "readers/status/status.h"
 #include "readers/top/top.h"
 #include "readers/watch/watch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,28 +75,45 @@ static bool has_option(int argc, char **argv, const char *option)
 	return false;
 }
 
-/* A configured database is the one that its readers ask: the command is run with --db PATH behind its arguments. */
-static int run_with_database(const struct command *command, int argc, char **argv)
+/* What the configuration says about storage, as options behind those that were typed. Those that were typed go before. */
+struct configured {
+	char db_option[5], days_option[14], hours_option[16]; /* writable, as an argument vector wants them */
+	char days[24], hours[24];
+};
+
+static void add_unless_typed(int argc, char **argv, char **extended, int *count, char *option, char *value)
 {
-	char option[] = "--db";
+	if (has_option(argc, argv, option))
+		return;
+	extended[(*count)++] = option;
+	extended[(*count)++] = value;
+}
+
+static int run_configured(const struct command *command, int argc, char **argv)
+{
+	struct configured add = {.db_option = "--db", .days_option = "--events-days", .hours_option = "--machine-hours"};
 	struct config config;
 	struct config_origin origin;
-	int failed = config_load(NULL, &config, &origin);
+	int count = argc, failed = config_load(NULL, &config, &origin);
 
 	if (failed)
 		return failed;
-	if (config.storage_path[0] == '\0')
-		return command->run(argc, argv);
-	char **with_path = calloc((size_t)argc + 3, sizeof(*with_path));
-	if (!with_path) {
+	char **extended = calloc((size_t)argc + 7, sizeof(*extended));
+	if (!extended) {
 		complain("no memory");
 		return EXIT_FAILED;
 	}
-	memcpy(with_path, argv, (size_t)argc * sizeof(*argv));
-	with_path[argc] = option;
-	with_path[argc + 1] = config.storage_path;
-	int result = command->run(argc + 2, with_path);
-	free(with_path);
+	memcpy(extended, argv, (size_t)argc * sizeof(*argv));
+	if (config.storage_path[0])
+		add_unless_typed(argc, argv, extended, &count, add.db_option, config.storage_path);
+	if (command->run == prune_main) {
+		snprintf(add.days, sizeof(add.days), "%" PRId64, config.storage_events_days);
+		snprintf(add.hours, sizeof(add.hours), "%" PRId64, config.storage_machine_hours);
+		add_unless_typed(argc, argv, extended, &count, add.days_option, add.days);
+		add_unless_typed(argc, argv, extended, &count, add.hours_option, add.hours);
+	}
+	int result = command->run(count, extended);
+	free(extended);
 	return result;
 }
 
@@ -102,8 +123,9 @@ static int run(const struct command *command, int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "-h") == 0)
 		argv[1] = help;
-	if (command->database && !has_option(argc, argv, "--db") && !has_option(argc, argv, help))
-		return run_with_database(command, argc, argv);
+	bool asks_configuration = command->database && (!has_option(argc, argv, "--db") || command->run == prune_main);
+	if (asks_configuration && !has_option(argc, argv, help))
+		return run_configured(command, argc, argv);
 	return command->run(argc, argv);
 }
 

@@ -1,0 +1,56 @@
+/*
+ * time.c - moments as people type them, see time.h.
+ */
+#include "readers/history/time.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <string.h>
+#include <time.h>
+
+static bool read_ago(const char *text, uint64_t now_ns, uint64_t *ret_realtime_ns)
+{
+	double seconds;
+
+	if (!text_to_duration(text, &seconds) || seconds < 0 || seconds * NS_PER_S > (double)now_ns)
+		return false;
+	*ret_realtime_ns = now_ns - (uint64_t)(seconds * NS_PER_S);
+	return true;
+}
+
+static bool read_epoch(const char *text, uint64_t *ret_realtime_ns)
+{
+	double seconds;
+
+	if (!text_to_double(text, 0, 1e10, &seconds))
+		return false;
+	*ret_realtime_ns = (uint64_t)(seconds * NS_PER_S);
+	return true;
+}
+
+static bool read_date(const char *text, uint64_t *ret_realtime_ns)
+{
+	static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm local = {.tm_isdst = -1}; /* summer time or not: as it was then */
+		const char *rest = strptime(text, forms[i], &local);
+		if (!rest || *rest)
+			continue;
+		local.tm_isdst = -1;
+		time_t seconds = mktime(&local);
+		if (seconds < 0)
+			return false;
+		*ret_realtime_ns = (uint64_t)seconds * NS_PER_S;
+		return true;
+	}
+	return false;
+}
+
+bool time_read(const char *text, uint64_t now_ns, uint64_t *ret_realtime_ns)
+{
+	if (text[0] == '@')
+		return read_epoch(text + 1, ret_realtime_ns);
+	return read_ago(text, now_ns, ret_realtime_ns) || read_date(text, ret_realtime_ns);
+}
