@@ -29,7 +29,7 @@ struct raw_process {
 	/* counters since the start of the process */
 	uint64_t cpu_time_ns, runnable_time_ns, wakeups;
 	uint64_t voluntary_csw, involuntary_csw; /* with the bit RH_F_csw_per_s too where they are of this very sample */
-	uint64_t minor_faults, major_faults; /* RH_F_faults_count, RH_F_pageins_count */
+	uint64_t minor_faults, major_faults;     /* RH_F_faults_count, RH_F_pageins_count */
 	uint64_t read_bytes, write_bytes, syscalls;
 	uint64_t instructions, cycles, energy_uj, gpu_time_ns;
 	uint64_t blkio_delay_ns, swapin_delay_ns, reclaim_delay_ns, thrashing_delay_ns, compaction_delay_ns, irq_delay_ns;

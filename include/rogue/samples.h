@@ -153,10 +153,10 @@ struct rh_system_packed_ {
 #include "rogue/system.def"
 } __attribute__((packed));
 #define RH_FIELD(id, name, type, kind, unit, aggregate, title, width, source, brief, doc) \
-	RH_STATIC_ASSERT(offsetof(struct rh_process, name) == offsetof(struct rh_process_packed_, name), #name ": off its natural alignment");
+	RH_STATIC_ASSERT(offsetof(struct rh_process, name) == offsetof(struct rh_process_packed_, name), #name ": misaligned");
 #include "rogue/fields.def"
 #define RH_SYSTEM_FIELD(id, name, type, kind, unit, title, source, brief, doc) \
-	RH_STATIC_ASSERT(offsetof(struct rh_system, name) == offsetof(struct rh_system_packed_, name), #name ": off its natural alignment");
+	RH_STATIC_ASSERT(offsetof(struct rh_system, name) == offsetof(struct rh_system_packed_, name), #name ": misaligned");
 #include "rogue/system.def"
 
 #ifdef __cplusplus

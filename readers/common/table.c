@@ -79,7 +79,9 @@ static void cut_to(char *text, size_t width)
 	if (width == 0 || text_columns(text) <= width)
 		return;
 	text_cut(text, width - 1);
-	strcat(text, "~"); /* fits: at least one character went */
+	size_t length = strlen(text);
+	text[length] = '~'; /* there is room: at least one character went */
+	text[length + 1] = '\0';
 }
 
 void table_cell(struct table *table, const char *text, enum table_style style)

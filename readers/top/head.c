@@ -19,7 +19,8 @@ static char *system_text(const struct rh_system *system, unsigned id, char out[V
 	for (size_t i = 0; i < RH_SYSTEM_ROWS; i++)
 		if (rh_system_rows[i].id == id)
 			return value_text(&rh_system_rows[i], system, out);
-	return strcpy(out, "-");
+	snprintf(out, VALUE_TEXT_BYTES, "-");
+	return out;
 }
 
 /* A fraction as percent, "-" where the field is absent. */

@@ -89,7 +89,7 @@ check CONFIG 'RH_CONFIG_CHOICE(wrong, key, "c", "a|b", "doc")' 'config.def: wron
 refuse 'RH_FIELD(120, score, f32, SCORE, score, MAX, "WRONG", 7, "s", "b", "")' 'score'
 refuse 'RH_FIELD(128, wrong_bytes, u64, GAUGE, bytes, SUM, "WRONG", 7, "s", "b", "")' 'wrong_bytes: id out of range'
 refuse 'RH_FIELD(120, wrong_count, u8, GAUGE, count, SUM, "WRONG", 7, "s", "b", "")
-RH_FIELD(121, wrong_bytes, u64, GAUGE, bytes, SUM, "WRONG", 7, "s", "b", "")' 'wrong_bytes: off its natural alignment'
+RH_FIELD(121, wrong_bytes, u64, GAUGE, bytes, SUM, "WRONG", 7, "s", "b", "")' 'wrong_bytes: misaligned'
 refuse 'RH_FIELD(120, wrong_bytes, u128, GAUGE, bytes, SUM, "WRONG", 7, "s", "b", "")' 'wrong_bytes'
 
 echo "$caught wrong rows caught, $failed not"
