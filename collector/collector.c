@@ -179,6 +179,8 @@ static uint64_t own_start_ns(const struct collector *collector)
 static enum collector_exit ring_open(struct collector *collector, char error[256])
 {
 	const struct config *config = &collector->options->config;
+
+	self_boot_id(config->sampling_proc_root, collector->boot_id);
 	struct publish_options options = {
 	        .config = config,
 	        .instance = collector->options->instance,
