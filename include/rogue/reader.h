@@ -168,7 +168,8 @@ uint64_t rh_newest(const struct rh_ring *ring);
 uint64_t rh_oldest(const struct rh_ring *ring);
 
 /* How many more samples can be published before sample `cursor + 1` is overwritten, as far as can be told from the room that the
- * last samples took: 0 means that it is gone or about to go. A reader that sees less than a quarter of rh_info.slots is too slow. */
+ * newest sample takes: 0 means that it is gone or goes with the next one. A reader that has read everything sees the most there is,
+ * rh_margin(ring, rh_newest(ring)); one that sees less than a quarter of that is too slow. */
 uint64_t rh_margin(const struct rh_ring *ring, uint64_t cursor);
 
 /* Record i of the view in place, NULL if i >= count. Read only fields that rh_has() says are present. */
@@ -226,7 +227,8 @@ struct rh_window {
 enum rh_status rh_window(
         struct rh_ring *ring, const struct rh_field *field, uint32_t pid, uint64_t start_time_ns, struct rh_window *ret_window);
 
-/* Value of a numeric field of a record as a double. Returns false where it is absent or not numeric. */
+/* Value of a numeric field of a record as a double. The record is one that rh_copy() filled in; or one in place, for a field that
+ * lies within it (offset + size <= view.stride). Returns false where the field is absent or not numeric. */
 bool rh_field_value(const struct rh_field *field, const void *record, double *ret_value);
 
 /* "ok", "running", ...: the text of a status. Never NULL. */
