@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,6 +90,10 @@ static uint32_t slots_wanted(uint64_t arena_bytes, uint64_t frames, uint32_t pro
 
 static int ring_make(struct publish *publish)
 {
+	if (ring_is_owned(publish->ring.instance)) {
+		snprintf(publish->error, sizeof(publish->error), "another collector publishes under this name");
+		return -EEXIST;
+	}
 	int result = ring_create(&publish->ring, &publish->writer, publish->error);
 	if (result < 0) {
 		publish->writer = NULL;

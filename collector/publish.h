@@ -59,7 +59,10 @@ uint64_t publish_arena_bytes(const struct config *config, uint64_t interval_ns, 
  */
 struct publish_shape publish_shape(uint64_t arena_bytes, uint32_t count, uint64_t frames);
 
-/* Creates the ring. Returns 0, or -errno with a sentence in publish->error (-ENOSPC: even the smallest ring does not fit). Takes memory from the pool. */
+/*
+ * Creates the ring, and takes memory from the pool. Returns 0, or -errno with a sentence in publish->error: -ENOSPC where even the smallest
+ * ring does not fit, -EEXIST where another collector publishes under this name.
+ */
 int publish_open(struct publish *publish, const struct publish_options *options, struct pool *pool);
 
 /*

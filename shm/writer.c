@@ -370,6 +370,20 @@ bool ring_is_replaced(const struct ring_writer *writer)
 	return fstat(writer->fd, &status) == 0 && status.st_nlink == 0;
 }
 
+bool ring_is_owned(const char *instance)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	char name[SEG_NAME_BYTES];
+
+	if (!seg_name(instance, geteuid(), name))
+		return false;
+	int fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
+	/* The lock of a writer ends with its life: see lock_and_share(). */
+	bool is_locked = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
+	closefd(&fd);
+	return is_locked;
+}
+
 void ring_close(struct ring_writer **writer)
 {
 	struct ring_writer *w = *writer;

@@ -71,6 +71,12 @@ void ring_heartbeat(struct ring_writer *writer, uint64_t boottime_ns);
 /* Has the public name been taken away or given to another segment? The caller then creates a new one (systemd's RemoveIPC). Cost: one fstat. */
 bool ring_is_replaced(const struct ring_writer *writer);
 
+/*
+ * Does a living writer own the public name of that instance? Two that took it from each other in turns would serve nobody. Ask only while
+ * this process owns no ring of that name.
+ */
+bool ring_is_owned(const char *instance);
+
 /* Says CLOSED to readers, wakes them all, removes the name if it is still ours, frees and sets the pointer to NULL. */
 void ring_close(struct ring_writer **writer);
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "rogue/reader.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -219,6 +220,25 @@ static void a_ring_taken_away_is_replaced_within_one_sample(void **state)
 	rh_close(&old);
 }
 
+/* Two that take the name from each other in turns would serve nobody: the later one waits until the name is free. */
+static void a_living_writer_keeps_its_name(void **state)
+{
+	struct world *world = *state;
+	struct ring_writer *other;
+	char error[256];
+	open_ring(world, 10);
+	publish_rows(world, 10);
+	assert_int_equal(ring_create(&world->publish.ring, &other, error), 0); /* as if it had been started with force */
+	struct publish_batch batch = {world->records, world->scores, world->pids, 10, 10};
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(publish_sample(&world->publish, &world->system, &batch, interval_ns), -EEXIST);
+	assert_int_equal(world->publish.rings, 1);
+	assert_true(strlen(world->publish.error) > 0);
+	ring_close(&other);
+	assert_int_equal(publish_sample(&world->publish, &world->system, &batch, interval_ns), 0);
+	assert_int_equal(world->publish.rings, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -230,6 +250,7 @@ int main(void)
 	        TEST(rogues_are_the_first_records),
 	        TEST(too_many_processes_are_cut_openly),
 	        TEST(a_ring_taken_away_is_replaced_within_one_sample),
+	        TEST(a_living_writer_keeps_its_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
