@@ -111,6 +111,7 @@ void persist_attached(struct persist *persist, struct track *track, struct feed 
 		feed_resume(feed, persist->before.generation_id, persist->before.sample_id);
 	persist->state.collector_pid = feed->info.writer_pid;
 	persist->state.generation_id = feed->info.generation;
+	persist->state.sample_id = 0; /* numbers of another ring mean nothing here */
 	persist->state_due = true;
 }
 
