@@ -1,0 +1,283 @@
+/*
+ * collector_tick.c - what a sample costs the collector, per process.
+ *
+ *   collector_tick synthetic   scoring and publishing of raw records of 1,000 and 31,000 processes that exist only here, caches swept before each
+ *   collector_tick live        the whole rh-collector over this machine's /proc with 1,000 more processes, 5 % of them active, as it
+ *                              publishes its own cpu time; and its resident memory with 300 processes
+ * Without an argument both. Medians of several samples.
+ */
+#include "base/clock.h"
+#include "bench/figures.h"
+#include "collector/sample.h"
+#include "rogue/reader.h"
+#include "tests/support/source_fake.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	ACTIVE_EACH = 20,
+	ROUNDS = 41,
+	SWEEP_BYTES = 64 << 20,
+	LIVE_MOST = 1000,
+	LIVE_SAMPLES = 25,
+	LIVE_WARM_UP = 20, /* samples until every process went through the slow round */
+	INTERVAL_MS = 200,
+	ACTIVE_PAUSE_MS = 100,
+};
+static const uint64_t interval_ns = INTERVAL_MS * (uint64_t)NS_PER_MS;
+
+static _Noreturn void fail(const char *what)
+{
+	fprintf(stderr, "collector_tick: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* ---- processes that exist only here ---- */
+
+static void sweep_caches(void)
+{
+	static volatile char *memory;
+	if (!memory && !(memory = malloc(SWEEP_BYTES)))
+		fail("malloc");
+	for (size_t i = 0; i < SWEEP_BYTES; i += 64)
+		memory[i]++;
+}
+
+static double since_us(uint64_t begin_ns)
+{
+	return (double)(clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns) / NS_PER_US;
+}
+
+/* Cpu time of each stage, by round, in us. */
+struct stages {
+	double copy[ROUNDS], take[ROUNDS], score[ROUNDS], publish[ROUNDS];
+};
+
+static void work(struct source_fake *fake, uint32_t round)
+{
+	for (uint32_t i = round % ACTIVE_EACH; i < fake->count; i += ACTIVE_EACH) {
+		fake->processes[i].cpu_time_ns += interval_ns / 10;
+		fake->processes[i].runnable_time_ns += interval_ns / 50;
+		fake->processes[i].wakeups += 20;
+	}
+	source_fake_pass(fake, interval_ns, 0.9);
+}
+
+static void measure(struct source_fake *fake, struct sample *sample, struct publish *publish, struct stages *stages)
+{
+	struct moment now = {.monotonic_ns = NS_PER_S, .boottime_ns = NS_PER_S};
+	struct score_machine machine = {.contention = {0, 1, 0, 0.5F, 0.5F, 0.5F}, .mem_total_bytes = 16e9};
+	static struct raw_process copied[SOURCE_FAKE_MOST];
+	struct raw_system system;
+	struct source_tick tick;
+	if (sample_take(sample, &now, interval_ns) != 0)
+		fail("sample");
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		now.monotonic_ns += interval_ns;
+		now.boottime_ns += interval_ns;
+		work(fake, round);
+		sweep_caches();
+		uint64_t begin_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+		fake->source.operations->tick(&fake->source, 0, copied, &system, &tick);
+		stages->copy[round] = since_us(begin_ns);
+		sweep_caches();
+		begin_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+		if (sample_take(sample, &now, interval_ns) != 0)
+			fail("sample");
+		stages->take[round] = since_us(begin_ns);
+		struct publish_batch batch = sample_batch(sample);
+		begin_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+		if (publish_sample(publish, &sample->system, &batch, interval_ns) != 0)
+			fail(publish->error);
+		stages->publish[round] = since_us(begin_ns);
+		begin_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+		score_run(sample->config, &machine, &sample->columns, sample->count);
+		stages->score[round] = since_us(begin_ns);
+	}
+}
+
+static void bench_synthetic(uint32_t processes)
+{
+	struct source_fake *fake = source_fake_new();
+	struct pool pool = {0};
+	static struct config config;
+	static struct sample sample;
+	static struct publish publish;
+	static struct stages stages;
+	char instance[40];
+	config_defaults(&config);
+	for (uint32_t pid = 1; pid <= processes; pid++)
+		source_fake_add(fake, pid, NS_PER_S)->anon_bytes = pid * UINT64_C(4096);
+	sample_open(&sample, &config, &fake->source, &pool, SOURCE_FAKE_MOST);
+	snprintf(instance, sizeof(instance), "bench-tick-%d", (int)getpid());
+	struct publish_options options = {
+	        .config = &config,
+	        .instance = instance,
+	        .interval_ns = interval_ns,
+	        .processes = processes,
+	        .capacity = 2 * SOURCE_FAKE_MOST,
+	        .group = UINT32_MAX,
+	};
+	if (publish_open(&publish, &options, &pool) != 0 || pool.failed)
+		fail(publish.error);
+	measure(fake, &sample, &publish, &stages);
+	publish_close(&publish);
+
+	double per_process = 1000.0 / processes; /* us in all to ns for each */
+	double copy = figures_median(stages.copy, ROUNDS) * per_process;
+	printf("%u processes, nanoseconds of cpu for each:\n", processes);
+	figure_note("  deltas, blame, contention, scores, swept caches", figures_median(stages.take, ROUNDS) * per_process - copy, "ns");
+	figure_note("  the scores alone, warm", figures_median(stages.score, ROUNDS) * per_process, "ns");
+	figure_note("  order and publish", figures_median(stages.publish, ROUNDS) * per_process, "ns");
+	pool_release(&pool);
+	source_fake_free(&fake);
+}
+
+/* ---- the whole collector ---- */
+
+static pid_t children[LIVE_MOST];
+static unsigned child_count;
+
+static void kill_children(void)
+{
+	for (unsigned i = 0; i < child_count; i++)
+		kill(children[i], SIGKILL);
+	for (unsigned i = 0; i < child_count; i++)
+		waitpid(children[i], NULL, 0);
+	child_count = 0;
+}
+
+/* Sleeps, or works a little ten times a second. */
+static _Noreturn void child_run(bool is_active, pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == parent) {
+		poll(NULL, 0, is_active ? ACTIVE_PAUSE_MS : -1);
+		for (volatile int i = 0; i < 1000; i++)
+			;
+	}
+	_exit(0);
+}
+
+static void start_children(unsigned count)
+{
+	pid_t parent = getpid();
+	while (child_count < count) {
+		pid_t child = fork();
+		if (child < 0)
+			fail("fork");
+		if (child == 0)
+			child_run(child_count % ACTIVE_EACH == 0, parent);
+		children[child_count++] = child;
+	}
+}
+
+/* rh-collector of the same build tree. */
+static pid_t start_collector(const char *instance)
+{
+	char self[PATH_MAX], program[PATH_MAX + 32], samples[16];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (length < 0)
+		fail("/proc/self/exe");
+	self[length] = '\0';
+	*strrchr(self, '/') = '\0';
+	snprintf(program, sizeof(program), "%s/../bin/rh-collector", self);
+	snprintf(samples, sizeof(samples), "%d", LIVE_WARM_UP + LIVE_SAMPLES + 10);
+	pid_t child = fork();
+	if (child < 0)
+		fail("fork");
+	if (child == 0) {
+		execl(program, "rh-collector", "--name", instance, "--samples", samples, (char *)NULL);
+		fail(program);
+	}
+	return child;
+}
+
+/* What the collector published of itself. */
+struct live_figures {
+	double us_per_process, rss_mib;
+	uint32_t processes;
+	uint16_t degraded;
+};
+
+static struct rh_ring *attach(const char *instance)
+{
+	struct rh_ring *ring = NULL;
+	for (unsigned i = 0; i < 200 && rh_open(instance, &ring, NULL) != RH_OK; i++)
+		poll(NULL, 0, 50);
+	if (!ring)
+		fail("no ring of rh-collector");
+	return ring;
+}
+
+static struct live_figures measure_collector(void)
+{
+	char instance[40];
+	struct live_figures figures = {0};
+	static double cost_us[LIVE_SAMPLES];
+	static struct rh_view view;
+	uint64_t cursor = 0, cpu_before_ns = 0;
+	unsigned taken = 0;
+	snprintf(instance, sizeof(instance), "bench-live-%d", (int)getpid());
+	pid_t collector = start_collector(instance);
+	struct rh_ring *ring = attach(instance);
+	for (unsigned i = 0; taken < LIVE_SAMPLES && i < 1000; i++) {
+		if (rh_next(ring, &cursor, NULL, &view) != RH_OK) {
+			rh_wait(ring, cursor, 2 * interval_ns);
+			continue;
+		}
+		/* The sample tells the cpu time up to its own publication: the difference of two is one whole tick. */
+		uint64_t cpu_ns = view.system.self_cpu_ns;
+		if (view.sample > LIVE_WARM_UP)
+			cost_us[taken++] = (double)(cpu_ns - cpu_before_ns) / NS_PER_US / view.total;
+		cpu_before_ns = cpu_ns;
+	}
+	figures.us_per_process = figures_median(cost_us, taken);
+	figures.rss_mib = (double)view.system.self_rss_bytes / 1048576;
+	figures.processes = view.total;
+	figures.degraded = view.system.degraded;
+	rh_close(&ring);
+	kill(collector, SIGTERM);
+	waitpid(collector, NULL, 0);
+	return figures;
+}
+
+static void bench_live(void)
+{
+	atexit(kill_children);
+	start_children(220);
+	struct live_figures few = measure_collector();
+	start_children(LIVE_MOST);
+	struct live_figures many = measure_collector();
+	kill_children();
+	printf("rh-collector over /proc: %u and %u processes, one in %d active, degraded %#x and %#x:\n", few.processes, many.processes,
+	        ACTIVE_EACH, few.degraded, many.degraded);
+	figure_at_most("  cpu of a whole tick per process", many.us_per_process, 4, "us");
+	figure_at_most("  resident memory besides the segment, few processes", few.rss_mib, 12, "MiB");
+	figure_note("  resident memory besides the segment, many processes", many.rss_mib, "MiB");
+}
+
+int main(int argc, char **argv)
+{
+	const char *part = argc > 1 ? argv[1] : "";
+	if (argc > 2 || (part[0] && strcmp(part, "synthetic") != 0 && strcmp(part, "live") != 0)) {
+		fprintf(stderr, "usage: collector_tick [synthetic|live]\n");
+		return 2;
+	}
+	if (strcmp(part, "live") != 0) {
+		bench_synthetic(1000);
+		bench_synthetic(31000);
+	}
+	if (strcmp(part, "synthetic") != 0)
+		bench_live();
+	return 0;
+}
