@@ -15,9 +15,13 @@ export LD_LIBRARY_PATH
 flags=(-std=c11 -Wall -Wextra -Werror)
 [ -n "${RH_SANITIZE:-}" ] && flags+=("-fsanitize=$RH_SANITIZE")
 
-coproc live { "$BUILD/tests/examples_live" "$instance" 30; }
-trap 'exec {live[1]}>&-; wait "$live_PID" 2>/dev/null; rm -rf "$work"' EXIT
-read -r ready <&"${live[0]}" && [ "$ready" = ready ] || fail "no live ring"
+# A live ring, until descriptor 3 is closed.
+mkfifo "$work/stop" "$work/ready"
+"$BUILD/tests/examples_live" "$instance" 30 <"$work/stop" >"$work/ready" &
+exec 3>"$work/stop" 4<"$work/ready"
+trap 'exec 3>&-; wait; rm -rf "$work"' EXIT
+read -r ready <&4
+[ "$ready" = ready ] || fail "no live ring"
 
 cmake --install "$BUILD/shm" --prefix "$work/usr" >"$work/log" 2>&1 || fail "installing the library"
 PKG_CONFIG_PATH=$(dirname "$(find "$work/usr" -name librogue.pc)")
@@ -29,7 +33,9 @@ expected="$(printf '%7u %-15.15s %5.1f' 1000 test0 100)"
 shows_top() # COMMAND ...
 {
 	"$@" >"$work/log" 2>&1 || fail "$* does not run"
-	[ "$(head -n 1 "$work/log")" = "$expected" ] && [ "$(wc -l <"$work/log")" = 5 ] || fail "$*: wrong output"
+	if [ "$(head -n 1 "$work/log")" != "$expected" ] || [ "$(wc -l <"$work/log")" != 5 ]; then
+		fail "$*: wrong output"
+	fi
 }
 
 "$CC" "${flags[@]}" "$SRC/tests/examples/top.c" "${package[@]}" -o "$work/top" 2>"$work/log" || fail "top.c through pkg-config"

@@ -22,9 +22,11 @@ else
 	libc=(-isystem "$work/libc" -idirafter "/usr/include/$(uname -m)-linux-gnu")
 fi
 # ck_md.h as libck-dev of arm64 has it, with relaxed memory order, and as that of amd64 has it, with total store order.
-common='#define CK_MD_CACHELINE (64)\n#define CK_MD_PAGESIZE (4096)\n#define CK_MD_VMA_BITS 48ULL\n#define CK_VERSION "0"\n'
-printf "$common#define CK_MD_RMO\n" >"$work/ck/ck_md.h"
-printf "$common#define CK_MD_TSO\n" >"$work/ck-amd64/ck_md.h"
+for order in RMO TSO; do
+	folder=$work/ck
+	[ "$order" = TSO ] && folder=$work/ck-amd64
+	printf '#define %s\n' 'CK_MD_CACHELINE (64)' 'CK_MD_PAGESIZE (4096)' 'CK_MD_VMA_BITS 48ULL' 'CK_VERSION "0"' "CK_MD_$order" >"$folder/ck_md.h"
+done
 
 compile() # SOURCE OBJECT [OPTION ...]
 {
