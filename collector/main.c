@@ -76,5 +76,5 @@ int main(int argc, char **argv)
 	}
 	collector_close(&collector);
 	log_close();
-	return code;
+	return (int)code;
 }
