@@ -80,30 +80,37 @@ static void give_back_if_done(struct track *track, struct track_event *event)
 		track->used--;
 }
 
-/* A slot for a new event. Where all are taken, the oldest ended event that could not be stored is given up; NULL if all are open. */
+/* Which of two ended events that could not be stored is given up first? One of which the database knows nothing, then the older. */
+static bool goes_before(const struct track_event *event, const struct track_event *other)
+{
+	bool known = event->row.id != 0, other_known = other->row.id != 0;
+	return known != other_known ? other_known : event->order < other->order;
+}
+
+/* A slot for a new event, at the cost of an ended one where all are taken; NULL if all are open. */
 static struct track_event *take_slot(struct track *track)
 {
-	struct track_event *oldest = NULL;
+	struct track_event *slot = NULL;
 
 	for (size_t i = 0; i < TRACK_EVENTS; i++) {
 		struct track_event *event = &track->events[i];
 		if (!event->used) {
 			if (i >= track->used)
 				track->used = (uint32_t)i + 1;
-			oldest = event;
+			slot = event;
 			break;
 		}
-		if (!is_open(event) && (!oldest || event->order < oldest->order))
-			oldest = event;
+		if (!is_open(event) && (!slot || goes_before(event, slot)))
+			slot = event;
 	}
-	if (!oldest || oldest->used)
+	if (!slot || slot->used)
 		track->dropped_events++;
-	if (oldest) {
-		memset(oldest, 0, sizeof(*oldest));
-		oldest->used = true;
-		oldest->order = ++track->order;
+	if (slot) {
+		memset(slot, 0, sizeof(*slot));
+		slot->used = true;
+		slot->order = ++track->order;
 	}
-	return oldest;
+	return slot;
 }
 
 void track_stored(struct track *track, struct track_event *event, uint64_t id)
