@@ -27,8 +27,10 @@ _Noreturn void peer_die(const char *what)
 
 void peer_done(struct peer_shared *shared, int client, int i)
 {
-	shared->latency_ns[i][client] = (double)(clock_now_ns(CLOCK_MONOTONIC) - atomic_load(&shared->begun_ns[i]));
-	shared->client_cpu_ns[client] = (double)clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t now = clock_now_ns(CLOCK_MONOTONIC), cpu_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
+
+	shared->latency_ns[i][client] = (double)(now - atomic_load(&shared->begun_ns[i]));
+	shared->client_cpu_ns[client] = (double)cpu_ns;
 	atomic_fetch_add(&shared->seen[i], 1);
 }
 
