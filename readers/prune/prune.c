@@ -98,8 +98,8 @@ static bool confirm(const struct storage_pruned *pruned)
 		complain("prune: nobody can be asked here: give --force, or --dry-run to see what would go");
 		return false;
 	}
-	printf("Remove %" PRIu64 " events with %" PRIu64 " snapshots, and %" PRIu64 " machine snapshots? [y/N] ", pruned->events,
-	        pruned->snapshots, pruned->machine_snapshots);
+	printf("To be removed: events %" PRIu64 ", their snapshots %" PRIu64 ", machine snapshots %" PRIu64 ". Go on? [y/N] ",
+	        pruned->events, pruned->snapshots, pruned->machine_snapshots);
 	fflush(stdout);
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -109,8 +109,8 @@ static void print(const struct request *request, const struct storage_pruned *pr
 	struct json json;
 
 	if (!request->options.json) {
-		printf("%s %" PRIu64 " events with %" PRIu64 " snapshots, and %" PRIu64 " machine snapshots\n",
-		        request->dry_run ? "would remove" : "removed", pruned->events, pruned->snapshots, pruned->machine_snapshots);
+		printf("%s: events %" PRIu64 ", their snapshots %" PRIu64 ", machine snapshots %" PRIu64 "\n",
+		        request->dry_run ? "would be removed" : "removed", pruned->events, pruned->snapshots, pruned->machine_snapshots);
 		return;
 	}
 	json_begin(&json, stdout);
