@@ -66,17 +66,12 @@ void config_defaults(struct config *config)
 	*config = defaults;
 }
 
-static const struct config_row *find_row(const char *section, const char *key)
+const struct config_row *config_row_of(const char *section, const char *key)
 {
 	for (size_t i = 0; i < ROWS; i++)
 		if (strcmp(rows[i].section, section) == 0 && strcmp(rows[i].key, key) == 0)
 			return &rows[i];
 	return NULL;
-}
-
-bool config_is_key(const char *section, const char *key)
-{
-	return find_row(section, key) != NULL;
 }
 
 bool config_has_section(const char *section, char error[256])
@@ -222,7 +217,7 @@ static bool set_value(void *to, const struct config_row *row, const struct confi
 
 bool config_set(struct config *config, const char *section, const char *key, const struct config_value *value, char error[256])
 {
-	const struct config_row *row = find_row(section, key);
+	const struct config_row *row = config_row_of(section, key);
 
 	if (!row) {
 		if (config_has_section(section, error))
@@ -318,7 +313,7 @@ static struct config_value value_of(const struct config_row *row, const char *te
 
 bool config_set_plain(struct config *config, const char *section, const char *key, const char *text, char error[256])
 {
-	const struct config_row *row = find_row(section, key);
+	const struct config_row *row = config_row_of(section, key);
 	struct config_value value = {.type = CONFIG_TEXT, .text = text};
 
 	if (row)

@@ -63,8 +63,8 @@ bool config_set(struct config *config, const char *section, const char *key, con
 /* The same for a value that comes as text: an option of a command line, a line of the plain form. */
 bool config_set_plain(struct config *config, const char *section, const char *key, const char *text, char error[256]);
 
-/* Is there such a key? */
-bool config_is_key(const char *section, const char *key);
+/* The row of a key, NULL if there is none. */
+const struct config_row *config_row_of(const char *section, const char *key);
 
 /* Is there such a section? If not, `error` says so, with the nearest one. */
 bool config_has_section(const char *section, char error[256]);

@@ -8,6 +8,7 @@
 #include "readers/common/complain.h"
 #include "readers/common/options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,28 +27,36 @@ static const char help[] = "usage: rogue-hunter config show [--json] [--default]
                            "\n"
                            "Exit codes: 0 ok, 2 a fault in the command line or in the file.\n";
 
-static bool is_text(const struct config_row *row)
+/* A text between quotes; what is not ASCII as \uXXXX, the only form in which our reader takes it. */
+static void print_toml_text(const char *text)
 {
-	return row->type == CONFIG_TEXT || row->type == CONFIG_CHOICE;
+	size_t length = strlen(text);
+
+	putchar('"');
+	for (size_t i = 0; i < length;) {
+		uint32_t code_point = 0xfffd;
+		size_t bytes = text_decode(text + i, length - i, &code_point);
+		if (code_point == '"' || code_point == '\\')
+			printf("\\%c", (int)code_point);
+		else if (code_point <= '~')
+			putchar((int)code_point);
+		else
+			printf(code_point > 0xffff ? "\\U%08" PRIx32 : "\\u%04" PRIx32, code_point);
+		i += bytes ? bytes : 1;
+	}
+	putchar('"');
 }
 
-/* A value as TOML has it: texts between quotes; a real keeps a point or exponent, which makes it one. */
+/* A value as TOML has it; a real keeps a point or exponent, which makes it one. */
 static void print_toml_value(const struct config *config, const struct config_row *row)
 {
 	char value[CONFIG_TEXT_BYTES];
 
 	config_write_value(config, row, value, sizeof(value));
-	if (!is_text(row)) {
+	if (row->type == CONFIG_TEXT || row->type == CONFIG_CHOICE)
+		print_toml_text(value);
+	else
 		printf("%s%s", value, row->type == CONFIG_REAL && !strpbrk(value, ".e") ? ".0" : "");
-		return;
-	}
-	putchar('"');
-	for (const char *c = value; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			putchar('\\');
-		putchar(*c);
-	}
-	putchar('"');
 }
 
 static void print_limits(const struct config_row *row)

@@ -13,21 +13,23 @@
 #include "readers/watch/watch.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* What of the configuration a command is given: each level includes those before it. */
+enum configured { CONFIGURED_NOTHING, CONFIGURED_DATABASE, CONFIGURED_RETENTION };
+
 struct command {
 	const char *name, *synopsis, *summary;
 	int (*run)(int argc, char **argv);
-	bool database;
+	enum configured configured;
 };
 
 static const struct command commands[] = {
-#define RH_COMMAND(name_, database_, synopsis_, summary_) \
-	{.name = #name_, .synopsis = (synopsis_), .summary = (summary_), .run = name_##_main, .database = (database_)},
+#define RH_COMMAND(name_, configured_, synopsis_, summary_) \
+	{.name = #name_, .synopsis = (synopsis_), .summary = (summary_), .run = name_##_main, .configured = CONFIGURED_##configured_},
 #include "cli/commands.def"
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -75,42 +77,50 @@ static bool has_option(int argc, char **argv, const char *option)
 	return false;
 }
 
-/* What the configuration says about storage, as options behind those that were typed. Those that were typed go before. */
-struct configured {
-	char db_option[5], days_option[14], hours_option[16]; /* writable, as an argument vector wants them */
-	char days[24], hours[24];
+/* What the configuration says and a reader, which does not read it, takes as an option. */
+static const struct {
+	enum configured level;
+	const char *option, *section, *key;
+} configured[] = {
+        {CONFIGURED_DATABASE, "--db", "storage", "path"},
+        {CONFIGURED_RETENTION, "--events-days", "storage", "events_days"},
+        {CONFIGURED_RETENTION, "--machine-hours", "storage", "machine_hours"},
 };
+enum { CONFIGURED = sizeof(configured) / sizeof(configured[0]) };
 
-static void add_unless_typed(int argc, char **argv, char **extended, int *count, char *option, char *value)
+/* Is one of the options that the configuration would give still to be given? Where none is, its faults are no hindrance. */
+static bool lacks_options(const struct command *command, int argc, char **argv)
 {
-	if (has_option(argc, argv, option))
-		return;
-	extended[(*count)++] = option;
-	extended[(*count)++] = value;
+	for (size_t i = 0; i < CONFIGURED; i++)
+		if (command->configured >= configured[i].level && !has_option(argc, argv, configured[i].option))
+			return true;
+	return false;
 }
 
+/* Runs a command with what is configured behind the options that were typed; those that were typed count. */
 static int run_configured(const struct command *command, int argc, char **argv)
 {
-	struct configured add = {.db_option = "--db", .days_option = "--events-days", .hours_option = "--machine-hours"};
+	char options[CONFIGURED][32], values[CONFIGURED][CONFIG_TEXT_BYTES];
 	struct config config;
 	struct config_origin origin;
-	int count = argc, failed = config_load(NULL, &config, &origin);
+	int failed = config_load(NULL, &config, &origin), count = argc;
 
 	if (failed)
 		return failed;
-	char **extended = calloc((size_t)argc + 7, sizeof(*extended));
+	char **extended = calloc((size_t)argc + 2 * CONFIGURED + 1, sizeof(*extended));
 	if (!extended) {
 		complain("no memory");
 		return EXIT_FAILED;
 	}
 	memcpy(extended, argv, (size_t)argc * sizeof(*argv));
-	if (config.storage_path[0])
-		add_unless_typed(argc, argv, extended, &count, add.db_option, config.storage_path);
-	if (command->run == prune_main) {
-		snprintf(add.days, sizeof(add.days), "%" PRId64, config.storage_events_days);
-		snprintf(add.hours, sizeof(add.hours), "%" PRId64, config.storage_machine_hours);
-		add_unless_typed(argc, argv, extended, &count, add.days_option, add.days);
-		add_unless_typed(argc, argv, extended, &count, add.hours_option, add.hours);
+	for (size_t i = 0; i < CONFIGURED; i++) {
+		const struct config_row *row = config_row_of(configured[i].section, configured[i].key);
+		config_write_value(&config, row, values[i], sizeof(values[i]));
+		if (command->configured < configured[i].level || values[i][0] == '\0' || has_option(argc, argv, configured[i].option))
+			continue;
+		snprintf(options[i], sizeof(options[i]), "%s", configured[i].option);
+		extended[count++] = options[i];
+		extended[count++] = values[i];
 	}
 	int result = command->run(count, extended);
 	free(extended);
@@ -123,8 +133,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "-h") == 0)
 		argv[1] = help;
-	bool asks_configuration = command->database && (!has_option(argc, argv, "--db") || command->run == prune_main);
-	if (asks_configuration && !has_option(argc, argv, help))
+	if (!has_option(argc, argv, help) && lacks_options(command, argc, argv))
 		return run_configured(command, argc, argv);
 	return command->run(argc, argv);
 }

@@ -9,7 +9,7 @@ cat >"$TEMP/own.toml" <<'EOT'
 [sampling]
 interval = 0.25
 [storage]
-path = "/a \"b\" \\ c/ä.db"
+path = "/a \"b\" \\ c/\u00e4\U0001f600.db" # ä
 [bands]
 medium = 41
 EOT
@@ -17,7 +17,7 @@ expect 0 "$hunter" config show --config "$TEMP/own.toml"
 cp "$TEMP/out" "$TEMP/shown.toml"
 said "from $TEMP/own.toml"
 said '^interval = 0.25$'
-said '^path = "/a \\"b\\" \\\\ c/ä.db"$'
+said '^path = "/a \\"b\\" \\\\ c/\\u00e4\\U0001f600.db"$'
 said '^medium = 41.0$'
 said '^keep = 5$'
 expect 0 "$hunter" config check "$TEMP/shown.toml"

@@ -45,18 +45,24 @@ static const struct example faults[] = {
         /* what is TOML: the column is the parser's choice */
         {"hunter2:$6$hunter2:19000:0:99999:7:::\n", 1, 0, "a line must be a [section], key = value, or a # comment"},
         {"[log\nkeep = 1\n", 1, 0, "a section must be written [name]"},
+        {"[=\n", 1, 0, "a line must be a [section]"},
         {"[log]\nkeep\n", 2, 0, "a line must be a [section]"},
         {"[log]\nkeep = 1 hunter2\n", 2, 0, "a line must be a [section]"},
         {"[log]\nlevel = hunter2\n", 2, 0, "a value must be a number"},
-        {"[log]\nlevel = \"hunter2\n", 2, 0, "a text must stand between quotes"},
-        {"[log]\nlevel = 'hunter2\n", 2, 0, "a text must stand between quotes"},
-        {"[log]\nlevel = \"hunter2\\q\"\n", 2, 0, "no unknown \\ escape"},
+        {"[log]\nlevel = \"hunter2\n", 2, 17, "a text must stand between quotes and end on its line"},
+        {"[log]\nlevel = 'hunter2\n", 2, 17, "a text must stand between quotes and end on its line"},
+        {"[log]\nlevel = \"\"\"\nhunter2\"\"\"\n", 2, 9, "a text must stand between single quotes and end on its line"},
+        {"[log]\nlevel = '''\nhunter2'''\n", 2, 9, "a text must stand between single quotes and end on its line"},
+        {"[log]\nlevel = \"hunter2\\q\"\n", 2, 0, "unknown \\ escapes"},
         {"[log]\nkeep = 01\n", 2, 0, "a number must be written in decimal digits"},
         {"[log]\nkeep = 99999999999999999999\n", 2, 0, "fit in 64 bits"},
         {"[log]\nkeep = trud\n", 2, 0, "a truth value must be true or false"},
         {"[log]\nkeep = 1\nkeep = 2\n", 3, 0, "must not be given twice"},
         {"[log]\n[ring]\n[log]\n", 3, 0, "must not be given twice"},
-        {"\xff\xfe", 1, 0, "the file must be UTF-8 text"},
+        {"\xff\xfe", 1, 1, "all characters must be printable ASCII"},
+        {"[log]\npath = '\303\244'\n", 2, 9, "written \\u00e4"},
+        {"[log]\npath = \"/\1\"\n", 2, 10, "all characters must be printable ASCII"},
+        {"# \xff'\n", 1, 0, "the file must be UTF-8 text"},
         {"# hunter2\x01\n", 1, 0, "a comment must hold no control characters"},
 };
 
@@ -101,6 +107,7 @@ static void test_values(void **state)
 	assert_int_equal(config.log_keep, 1000);
 	assert_true(config.ring_history == 30); /* a default */
 	assert_true(read_toml("", 0, &config, &fault));
+	assert_true(read_toml("# \303\244 '\"\"\"'\r\n[log] # \303\244\r\n", 24, &config, &fault));
 	assert_true(read_toml("\xef\xbb\xbf[log]\n", 9, &config, &fault)); /* byte order mark */
 	assert_true(read_toml("sampling.interval = 1\nlog = {keep = 2}", 38, &config, &fault));
 	assert_int_equal(config.log_keep, 2);
