@@ -43,7 +43,7 @@ static void tell_entry(const struct track_event *event)
 	        (double)event->row.entry_score, use);
 	const struct log_field fields[] = {
 	        LOG_TEXT("command", event->row.command),
-	        LOG_INTEGER("pid", event->row.pid),
+	        LOG_INTEGER("process_pid", event->row.pid),
 	        LOG_INTEGER("uid", event->row.uid),
 	        LOG_INTEGER("start_time_ns", event->row.start_time_ns),
 	        LOG_REAL("score", (double)event->row.entry_score),
@@ -62,7 +62,7 @@ static void tell_exit(const struct track_event *event)
 	        seconds, (double)row->peak_score, rh_band_name(row->peak_band));
 	const struct log_field fields[] = {
 	        LOG_TEXT("command", row->command),
-	        LOG_INTEGER("pid", row->pid),
+	        LOG_INTEGER("process_pid", row->pid),
 	        LOG_INTEGER("start_time_ns", row->start_time_ns),
 	        LOG_REAL("peak_score", (double)row->peak_score),
 	        LOG_TEXT("peak_band", rh_band_name(row->peak_band)),
