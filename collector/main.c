@@ -4,7 +4,6 @@
  * Order of initialisation: command line and configuration, log, then what collector_open() lists.
  */
 #include "base/log.h"
-#include "base/path.h"
 #include "collector/collector.h"
 #include "rogue/tables.h"
 
@@ -12,17 +11,14 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* Supervised it writes to the log file of the daemon, by itself to the terminal alone. */
+/* Supervised it writes where the supervisor said, by itself to the terminal. */
 static void start_log(const struct options *options)
 {
 	const struct config *config = &options->config;
-	char usual[PATH_BYTES] = "", error[256];
-	const char *path = config->log_path;
-	if (!path[0] && options->supervised)
-		path = path_log(options->instance, usual);
+	char error[256];
 	struct log_options log = {
 	        .program = "collector",
-	        .path = path[0] ? path : NULL,
+	        .path = config->log_path[0] ? config->log_path : NULL,
 	        .console = options->console || !options->supervised,
 	        .colour = true,
 	        .level = log_level_of(config->log_level),

@@ -21,7 +21,7 @@ struct options {
 	int ready_fd;         /* receives a line when the first sample is published, -1 for none */
 	int step_fd;          /* one tick for each byte read, -1 for the timer */
 	bool console;         /* log on the terminal too */
-	bool supervised;      /* the configuration came from a supervisor: log to its file */
+	bool supervised;      /* the configuration came from a supervisor: the terminal is not ours */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };

@@ -24,22 +24,38 @@ struct live {
 	struct rh_view view;
 };
 
-static int setup(void **state)
+/* Starts a collector with this configuration, and waits for its third sample. */
+static struct live *begin(const char *config)
 {
 	static struct live live;
-	int ready[2];
-	char line[8];
+	int ready[2], configuration = memfd_create("configuration", 0);
+	char line[8], config_fd[16];
 	snprintf(live.instance, sizeof(live.instance), "live-%d", (int)getpid());
 	assert_int_equal(rh_segment_name(live.instance, live.segment), RH_OK);
 	assert_int_equal(pipe(ready), 0);
-	const char *const options[] = {"--name", live.instance, "--interval", "0.05", "--ready-fd", "@", NULL};
+	assert_true(dprintf(configuration, "sampling.interval=0.05\n%s", config) > 0);
+	snprintf(config_fd, sizeof(config_fd), "%d", configuration);
+	const char *const options[] = {"--name", live.instance, "--config-fd", config_fd, "--ready-fd", "@", NULL};
 	live.collector = collector_spawn(options, ready[1]);
 	close(ready[1]);
+	close(configuration);
 	assert_int_equal(read(ready[0], line, sizeof(line)), 6);
 	close(ready[0]);
 	assert_int_equal(rh_open(live.instance, &live.ring, NULL), RH_OK);
 	assert_true(collector_wait(live.ring, 2));
-	*state = &live;
+	return &live;
+}
+
+static int setup(void **state)
+{
+	*state = begin("");
+	return 0;
+}
+
+/* So little cpu that no machine samples twenty times a second with it. */
+static int setup_with_little_cpu(void **state)
+{
+	*state = begin("sampling.max_cpu=0.1\n");
 	return 0;
 }
 
@@ -111,6 +127,19 @@ static void killed_collector_leaves_its_samples(void **state)
 	rh_close(&late);
 }
 
+static void costly_sampling_is_slowed_openly(void **state)
+{
+	struct live *live = *state;
+	bool is_slowed = false;
+	for (unsigned i = 0; i < 20 && !is_slowed; i++) {
+		assert_true(collector_wait(live->ring, rh_newest(live->ring)));
+		assert_int_equal(rh_latest(live->ring, &live->view), RH_OK);
+		is_slowed = (live->view.system.degraded & RH_DEGRADED_slower_rate) != 0;
+	}
+	assert_true(is_slowed);
+	assert_true(live->view.system.interval_ns > 50 * UINT64_C(1000000));
+}
+
 /* A second one under the same name does not start, and does not disturb the first. */
 static void second_collector_is_refused(void **state)
 {
@@ -129,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(stopped_collector_tells_of_missed_ticks, setup, teardown),
 	        cmocka_unit_test_setup_teardown(terminated_collector_closes_in_good_order, setup, teardown),
+	        cmocka_unit_test_setup_teardown(costly_sampling_is_slowed_openly, setup_with_little_cpu, teardown),
 	        cmocka_unit_test_setup_teardown(second_collector_is_refused, setup, teardown),
 	        cmocka_unit_test_setup_teardown(killed_collector_leaves_its_samples, setup, teardown),
 	};

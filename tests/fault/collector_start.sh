@@ -1,3 +1,4 @@
+#!/bin/bash
 # What rh-collector says, in one sentence and an exit code, when it cannot start; and what it survives once it has.
 set -u
 failures=0
@@ -77,8 +78,8 @@ rm "$segment"
 mount -t tmpfs -o size=1m none /dev/shm || exit 1
 kill -CONT $collector
 wait_for grep -q "cannot be published" "$scratch/log"
-sleep 0.3
-umount /dev/shm
+sleep 0.3 # more samples that cannot be published, of which no more is to be said
+wait_for umount /dev/shm 2>/dev/null # busy while the collector tries
 wait_for test -e "$segment"
 wait_for grep -q "works again" "$scratch/log"
 kill -TERM $collector
