@@ -75,7 +75,6 @@ static void begin_table(struct table *table, struct table_column titles[SHOWN])
 			titles[i] = (struct table_column){.title = column->title, .width = column->width, .right = rows_is_number(column)};
 	}
 	table_begin(table, stdout, titles, SHOWN, true);
-	table_titles(table);
 }
 
 static void print_row(struct table *table, const struct storage_event *event)
@@ -114,6 +113,8 @@ static int64_t print_pages(struct storage *storage, const struct request *reques
 			return count;
 		for (int i = 0; i < count; i++) {
 			if (!json) {
+				if (printed == 0 && i == 0)
+					table_titles(table);
 				print_row(table, &rows[i]);
 				continue;
 			}
@@ -149,8 +150,6 @@ static int64_t print_table(struct storage *storage, const struct request *reques
 	struct table_column titles[SHOWN];
 	struct table table;
 
-	if (storage_open_events(storage) == 0 && request->open_only)
-		return 0;
 	begin_table(&table, titles);
 	return print_pages(storage, request, &table, NULL);
 }

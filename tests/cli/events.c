@@ -313,6 +313,7 @@ static void nothing_is_exit_three(void **state)
 		struct command_result result = command_run(commands[i], (const char *const[]){"x", "--db", fixture->path, NULL});
 		assert_int_equal(result.code, 3);
 		assert_int_equal(lines_of(result.err), 1);
+		assert_string_equal(result.out, "");
 		command_forget(&result);
 		result = command_run(commands[i], (const char *const[]){"x", "--db", fixture->path, "--json", NULL});
 		assert_int_equal(result.code, 3);
