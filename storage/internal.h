@@ -21,6 +21,7 @@ struct storage {
 	int busy_ms;               /* how long a statement waits for another process */
 	bool durable;              /* the connection syncs its commits */
 	bool in_transaction;
+	bool noted;          /* the note beside the database tells of a pause */
 	char path[PATH_MAX]; /* of the real folder: no symbolic link in it */
 	char error[STORAGE_TEXT_BYTES];
 };
@@ -56,6 +57,14 @@ enum aside_verdict aside_judge(struct storage *storage);
 
 /* Moves the (closed) database and its write-ahead log to a dated name beside it. Returns 0 with that name, or -errno. */
 int aside_move(struct storage *storage, char ret_path[PATH_MAX]);
+
+/* ---- note.c ---- */
+
+void note_clear(struct storage *storage);
+void note_pause(struct storage *storage, const struct storage_state *state);
+
+/* Lays a pause over a state that could not say so itself. */
+void note_read(const struct storage *storage, struct storage_state *state);
 
 /* ---- wal.c ---- */
 

@@ -148,6 +148,7 @@ static int take_lock(struct storage *storage)
 		snprintf(storage->error, sizeof(storage->error), "the database %.300s is in use by another tracker", storage->path);
 		return -EBUSY;
 	}
+	note_clear(storage);
 	return 0;
 }
 

@@ -114,7 +114,10 @@ int storage_state(struct storage *storage, struct storage_state *ret_state)
 	int rc = sqlite3_step(binder.statement);
 	if (rc == SQLITE_ROW)
 		read_columns(binder.statement, &index, columns, count, ret_state);
-	return finish(storage, &binder, rc, rc == SQLITE_ROW);
+	int found = finish(storage, &binder, rc, rc == SQLITE_ROW);
+	if (found == 1)
+		note_read(storage, ret_state);
+	return found;
 }
 
 int64_t storage_open_events(struct storage *storage)

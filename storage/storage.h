@@ -212,8 +212,8 @@ int storage_put_machine(
 int storage_put_state(struct storage *storage, const struct storage_state *state);
 
 /*
- * Tries to write the state while writing is paused, in a transaction of its own and past the limit of the log. It is the one page that lets
- * others see the pause; where even that finds no room it is left, and updated_boottime_ns falls behind.
+ * Lets others see that writing is paused: tries to write the state, past the limit of the log, and leaves a note beside the database that takes
+ * no room on a full disk. The next commit takes the note away. storage_state() knows of both.
  */
 void storage_note_pause(struct storage *storage, const struct storage_state *state);
 

@@ -68,6 +68,8 @@ int storage_commit(struct storage *storage)
 	int failed = commit ? storage_run(storage, commit, cannot_write) : -EIO;
 	if (failed)
 		storage_rollback(storage);
+	else if (storage->noted)
+		note_clear(storage);
 	storage->in_transaction = false;
 	return failed;
 }
@@ -170,11 +172,12 @@ int storage_put_state(struct storage *storage, const struct storage_state *state
 
 void storage_note_pause(struct storage *storage, const struct storage_state *state)
 {
-	if (!storage->db || begin(storage) != 0)
-		return;
-	if (storage_put_state(storage, state) == 0)
-		storage_commit(storage);
-	storage_rollback(storage);
+	if (storage->db && begin(storage) == 0) {
+		if (storage_put_state(storage, state) == 0)
+			storage_commit(storage);
+		storage_rollback(storage);
+	}
+	note_pause(storage, state);
 }
 
 int storage_close_other_boots(struct storage *storage, const char *boot_id)

@@ -170,6 +170,12 @@ static void full_disk(void **state)
 	for (int i = 0; i < 50; i++) /* ten seconds, ten tries */
 		sample(scene, ++n, 80);
 	assert_true(scene->persist.paused);
+	struct storage *reader = fixture_reader(scene->fixture);
+	struct storage_state tracker;
+	assert_int_equal(storage_state(reader, &tracker), 1); /* others can see it, though the disk is full */
+	assert_int_equal(tracker.persistence, STORAGE_persistence_paused);
+	assert_int_equal(tracker.paused_realtime_ns, scene->persist.state.paused_realtime_ns);
+	assert_string_equal(tracker.reason, scene->persist.state.reason);
 	assert_int_equal(times_logged(scene, "persistence_paused"), 1);
 	assert_int_equal(scene->track->dropped_events, 0);
 	unlink(scene->filler);
@@ -179,8 +185,8 @@ static void full_disk(void **state)
 	assert_false(scene->persist.paused);
 	assert_int_equal(times_logged(scene, "persistence_resumed"), 1);
 	check_all_there(scene, n);
-	struct storage_state tracker;
-	assert_int_equal(storage_state(scene->persist.storage, &tracker), 1);
+	assert_int_equal(storage_state(reader, &tracker), 1);
+	storage_close(&reader);
 	assert_int_equal(tracker.persistence, STORAGE_persistence_ok);
 	assert_non_null(strstr(tracker.reason, strerror(ENOSPC)));
 	assert_true(tracker.resumed_realtime_ns >= tracker.paused_realtime_ns);
