@@ -100,7 +100,8 @@ static void text_database(FILE *out, const struct health *health)
 		return;
 	}
 	table_styled(out, &terminal, health->database, TABLE_PLAIN);
-	fprintf(out, ", %s, write-ahead log %s\n", text_bytes((double)health->database_bytes, size), text_bytes((double)health->wal_bytes, wal));
+	fprintf(out, ", %s, write-ahead log %s\n", text_bytes((double)health->database_bytes, size),
+	        text_bytes((double)health->wal_bytes, wal));
 	label(out, "events");
 	fprintf(out, "%lld open\n", (long long)health->open_events);
 }
