@@ -44,10 +44,7 @@ static int attach_failed(enum rh_status status, const struct rh_error *error)
 {
 	if (status == RH_OK)
 		return 0;
-	if (status == RH_NO_SEGMENT)
-		complain("no daemon of that name or user has published anything: start one with `rogue-hunter daemon`");
-	else
-		complain("%s", error->text[0] ? error->text : rh_status_text(status));
+	complain("%s", error->text[0] ? error->text : rh_status_text(status));
 	return attach_exit_code(status);
 }
 

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { GAUGE_CELLS = 24 };
+enum { GAUGE_CELLS = 20 }; /* every line fits into 80 columns */
 
 /* One field of the system record as text, "-" where it is absent. */
 static char *system_text(const struct rh_system *system, unsigned id, char out[VALUE_TEXT_BYTES])
@@ -38,14 +38,13 @@ static void write_who(FILE *out, const struct batch *batch, const struct window 
 	char label[40], age[16], running[VALUE_TEXT_BYTES], stuck[VALUE_TEXT_BYTES];
 
 	clock_label(system->realtime_ns, label);
-	fprintf(out, "rogue-hunter  %.19s  ", label);
+	fprintf(out, "%.10s %.8s  ", label, label + 11); /* 2026-11-20T14:03:07.412+01:00 */
 	if (writer == RH_RUNNING)
 		fprintf(out, "live %.1f Hz", window->rate_hz);
 	else
 		fprintf(out, "%s for %s", attach_status_name(writer), value_duration((double)age_ns, age));
-	fprintf(out, "  %u processes, %s running, %s stuck, %u gone, %u rogue\n", batch->total,
-	        system_text(system, RH_S_running_count, running), system_text(system, RH_S_stuck_count, stuck), system->exited_count,
-	        system->rogue_count);
+	fprintf(out, "  %u processes, %s running, %s stuck, %u rogue\n", batch->total, system_text(system, RH_S_running_count, running),
+	        system_text(system, RH_S_stuck_count, stuck), system->rogue_count);
 }
 
 static enum table_style stress_style(unsigned stress)
@@ -98,14 +97,13 @@ static void write_stalls(FILE *out, const struct rh_system *system)
 /* The cost of watching belongs on the screen that shows the watching. */
 static void write_cost(FILE *out, const struct rh_system *system, const struct window *window)
 {
-	char rss[VALUE_TEXT_BYTES], late[16], scan[16];
+	char rss[VALUE_TEXT_BYTES], late[16];
 
-	fputs("   watching: ", out);
+	fputs("  self ", out);
 	if (window->self_cpu_pct >= 0)
-		fprintf(out, "%.2f%% cpu, ", window->self_cpu_pct);
-	fprintf(out, "%s, sample %s, late %s, missed %llu, lost %llu\n", system_text(system, RH_S_self_rss_bytes, rss),
-	        value_duration(window->scan_mean_ns, scan), value_duration(window->lateness_mean_ns, late),
-	        (unsigned long long)system->ticks_missed_count, (unsigned long long)system->lost_count);
+		fprintf(out, "%.2f%% ", window->self_cpu_pct);
+	fprintf(out, "%s  late %s  lost %llu\n", system_text(system, RH_S_self_rss_bytes, rss),
+	        value_duration(window->lateness_mean_ns, late), (unsigned long long)system->lost_count);
 }
 
 void head_print(FILE *out, const struct batch *batch, const struct window *window, enum rh_status writer, uint64_t age_ns)

@@ -87,8 +87,11 @@ static void the_table(void **state)
 	assert_int_equal(top.code, 0);
 	assert_string_equal(top.err, "");
 	assert_int_equal(lines_of(top.out), 4 + 1 + 1 + 3 + 1); /* head, empty line, titles, rows, how many more */
-	assert_non_null(strstr(top.out, "stress [########################] 99 critical"));
+	assert_non_null(strstr(top.out, "stress [####################] 99 critical  self "));
 	assert_non_null(strstr(top.out, "cpu 71% of 2"));
+	const char *line = top.out;
+	for (int i = 0; i < 4; i++, line += strcspn(line, "\n") + 1)
+		assert_in_range(strcspn(line, "\n"), 1, 80);
 	assert_non_null(strstr(top.out, "\n    PID PROCESS         SCORE BAND"));
 	assert_non_null(strstr(top.out, "\n      1 worker-1           99 critical      -      -   99.0       -       - R cpu\n"));
 	assert_non_null(strstr(top.out, "\n      2 ?[2J\"\\?=x          98 critical"));
