@@ -43,14 +43,15 @@ static void text_degraded(FILE *out, unsigned degraded)
 static void text_collector(FILE *out, const struct health *health)
 {
 	struct terminal terminal = terminal_of(out);
+	bool attached = health->info.writer_pid > 0;
 	char age[16];
 
 	label(out, "collector");
-	table_styled(out, &terminal, rh_status_text(health->writer), writer_style(health->writer));
-	if (health->info.writer_pid > 0)
+	table_styled(out, &terminal, attached ? rh_status_text(health->writer) : health->ring_error, writer_style(health->writer));
+	if (attached)
 		fprintf(out, ", pid %u, last sign of life %s ago", health->info.writer_pid, value_duration((double)health->age_ns, age));
 	fputc('\n', out);
-	if (!health->has_sample && health->ring_error[0]) {
+	if (attached && health->ring_error[0]) {
 		label(out, "");
 		table_styled(out, &terminal, health->ring_error, TABLE_PLAIN);
 		fputc('\n', out);

@@ -120,7 +120,7 @@ static void expect_text(int code, const char *const parts[])
 static void nothing_at_all(void **state)
 {
 	(void)state;
-	expect_text(3, (const char *const[]){"collector  no segment of that name", "\ndatabase   ", NULL});
+	expect_text(3, (const char *const[]){"collector  no daemon has published under ", "\ndatabase   ", NULL});
 	json_t *object = status_json(3);
 	assert_string_equal(json_string_value(json_object_get(object, "writer")), "NO_SEGMENT");
 	assert_non_null(member(object, "database", "error"));
