@@ -63,6 +63,8 @@ wait_for() {
 		sleep 0.05
 	done
 	echo "FAILED: waited in vain for: $*"
+	cat "$scratch/log"
+	ls -l /dev/shm
 	kill -9 "$collector" 2>/dev/null
 	exit 1
 }
@@ -72,7 +74,7 @@ mount -t tmpfs -o size=128m none /dev/shm || exit 1
 segment=/dev/shm/rogue-hunter.$name
 "$BIN/rh-collector" --name "$name" --interval 0.05 2>"$scratch/log" &
 collector=$!
-wait_for test -e "$segment"
+wait_for grep -qs "processes every" "$scratch/log" # the first sample is published
 kill -STOP $collector
 rm "$segment"
 mount -t tmpfs -o size=1m none /dev/shm || exit 1

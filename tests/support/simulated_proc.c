@@ -216,6 +216,7 @@ int simulation_end(struct simulation *simulation)
 	int status = 0;
 	close(simulation->step_fd);
 	RH_ASSERT(waitpid(simulation->collector, &status, 0) == simulation->collector);
+	simulation->collector = 0;
 	rh_close(&simulation->ring);
 	remove_below(simulation->root);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
