@@ -6,11 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Helper programs of an installed tree, seen from the folder of the front command. */
-#ifndef RH_LIBEXEC_FROM_BIN
-#define RH_LIBEXEC_FROM_BIN "../libexec/rogue-hunter"
-#endif
-
 enum { INSTANCE_MAX = 64 };
 
 /* One kind of place: where it lies for root, and the XDG variable with its fall-back below HOME for a user. */
@@ -101,7 +96,7 @@ static bool own_folder(char out[PATH_BYTES])
 
 char *path_program(const char *program, char out[PATH_BYTES])
 {
-	static const char *const folders[] = {"", RH_LIBEXEC_FROM_BIN "/"};
+	static const char *const folders[] = {"", RH_LIBEXEC_FROM_BIN "/"}; /* a build tree; an installed one */
 	char folder[PATH_BYTES];
 
 	/* Never by PATH: it is the caller's, and these programs may run with more rights than the caller has. */

@@ -113,14 +113,12 @@ static int pipe_above(int ends[2])
 /* In the new process. A message of its failure goes where the child's own would. */
 static _Noreturn void become(const struct command_line *line, pid_t parent, int config_fd, int ready_fd, int stderr_fd)
 {
-	static const int ignored_here[] = {SIGPIPE, SIGHUP};
 	sigset_t none;
 
 	/* Survives exec, unless the program gains rights by it. A parent that died before this line would go unnoticed. */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)
 		_exit(1);
-	for (size_t i = 0; i < sizeof(ignored_here) / sizeof(ignored_here[0]); i++)
-		signal(ignored_here[i], SIG_DFL);
+	signal(SIGPIPE, SIG_DFL); /* an ignored SIGHUP (nohup) stays ignored */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	int null = open("/dev/null", O_RDONLY);

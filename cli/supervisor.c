@@ -162,9 +162,12 @@ static void go_on_starting(struct supervisor *s, int number)
 
 /* ---- events ---- */
 
+/* A few lines at a time: a child that floods its stderr must not keep us from everything else. */
 static void hear_stderr(struct child *child)
 {
-	for (const char *line; (line = child_hear_line(child)) != NULL;) {
+	const char *line;
+
+	for (int lines = 0; lines < 32 && (line = child_hear_line(child)) != NULL; lines++) {
 		const struct log_field fields[] = {LOG_TEXT("child", child->spec->name)};
 		log_event(LOG_WARNING_, "child_said", line, fields, 1);
 	}
@@ -346,6 +349,13 @@ static int next_timeout_ms(const struct supervisor *s)
 
 /* ---- the loop ---- */
 
+/* nohup's wish: a signal that is blocked for a signalfd would come through though it is ignored. */
+static bool is_ignored(int signal_number)
+{
+	struct sigaction action;
+	return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static int open_events(struct supervisor *s)
 {
 	sigset_t set;
@@ -353,7 +363,8 @@ static int open_events(struct supervisor *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	if (!is_ignored(SIGHUP))
+		sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a console that went away is no reason to end */
