@@ -80,6 +80,9 @@ static void config_page(void)
 	     "A TOML file.\nEvery key has a default; an unknown key, a wrong type or a value out of range is an error that names file, "
 	     "line,\n"
 	     "column and rule, and nothing is started.\n"
+	     "Lines are at most 4096 bytes long, and texts stand on one line.\n"
+	     "Outside of comments all characters are printable ASCII; in a text between double quotes others are written as\n"
+	     ".Ql \\eu00e4 .\n"
 	     ".Pp\n.Dl rogue-hunter config show\nprints every key with its value, ready to be edited;\n.Dl rogue-hunter config "
 	     "check\nchecks a file.\n"
 	     ".Sh KEYS");
