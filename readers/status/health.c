@@ -4,6 +4,7 @@
 #include "readers/status/health.h"
 
 #include "base/path.h"
+#include "readers/common/attach.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,7 +22,7 @@ static void gather_ring(struct health *health, const char *instance)
 		return;
 	}
 	rh_info(ring, &health->info);
-	enum rh_status status = attach_latest(ring, RH_TOP_BY_SCORE, &health->batch);
+	enum rh_status status = batch_latest(ring, RH_TOP_BY_SCORE, &health->batch);
 	health->has_sample = status == RH_OK;
 	if (status != RH_OK)
 		snprintf(health->ring_error, sizeof(health->ring_error), "%s", rh_status_text(status));

@@ -4,7 +4,7 @@
 #ifndef READERS_STATUS_HEALTH_H
 #define READERS_STATUS_HEALTH_H
 
-#include "readers/common/attach.h"
+#include "readers/common/batch.h"
 #include "readers/common/window.h"
 #include "storage/storage.h"
 

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "readers/common/attach.h"
 #include "readers/common/columns.h"
 #include "readers/common/table.h"
 #include "readers/common/value.h"

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "readers/common/attach.h"
 #include "readers/common/table.h"
 #include "readers/common/value.h"
 #include "rogue/tables.h"

@@ -4,7 +4,7 @@
 #ifndef READERS_TOP_HEAD_H
 #define READERS_TOP_HEAD_H
 
-#include "readers/common/attach.h"
+#include "readers/common/batch.h"
 #include "readers/common/window.h"
 
 #include <stdio.h>

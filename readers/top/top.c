@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "readers/common/attach.h"
+#include "readers/common/batch.h"
 #include "readers/common/columns.h"
 #include "readers/common/complain.h"
 #include "readers/common/options.h"
@@ -80,12 +81,12 @@ static int read_option(struct request *request, int option)
 
 	switch (option) {
 	case 'n':
-		if (!options_number(&request->options, "-n", 1, ATTACH_ALL, &number))
+		if (!options_number(&request->options, "-n", 1, BATCH_ALL, &number))
 			return OPTIONS_STOP;
 		request->limit = (uint32_t)number;
 		return 0;
 	case OPTION_ALL:
-		request->limit = ATTACH_ALL;
+		request->limit = BATCH_ALL;
 		return 0;
 	case OPTION_SORT:
 		return read_sort(request);
@@ -200,7 +201,7 @@ static uint32_t default_limit(const struct request *request)
 
 static int show(const struct request *request, struct rh_ring *ring, struct batch *batch)
 {
-	enum rh_status status = attach_latest(ring, ATTACH_ALL, batch);
+	enum rh_status status = batch_latest(ring, BATCH_ALL, batch);
 	if (status != RH_OK) {
 		complain("no sample can be read: %s", rh_status_text(status));
 		return attach_exit_code(status);

@@ -4,7 +4,7 @@
 #ifndef READERS_WATCH_LINE_H
 #define READERS_WATCH_LINE_H
 
-#include "readers/common/attach.h"
+#include "readers/common/batch.h"
 #include "readers/common/columns.h"
 
 #include <stdio.h>

@@ -7,7 +7,9 @@
 #include "readers/watch/watch.h"
 
 #include "base/clock.h"
+#include "readers/common/attach.h"
 #include "readers/common/complain.h"
+#include "readers/common/follow.h"
 #include "readers/common/options.h"
 #include "readers/watch/line.h"
 
@@ -175,7 +177,7 @@ int watch_main(int argc, char **argv)
 	if (!read_options(&request, argc, argv))
 		return request.options.exit_code;
 	install_signals();
-	int code = attach_follow(request.options.instance, &follow);
+	int code = follow_begin(&follow, request.options.instance);
 	if (code != 0)
 		return code;
 	enum rh_status writer = rh_writer_status(follow.ring);

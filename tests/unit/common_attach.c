@@ -3,6 +3,8 @@
  */
 #include "readers/common/attach.h"
 
+#include "readers/common/follow.h"
+
 #include "readers/common/window.h"
 #include "tests/support/capture.h"
 #include "tests/support/ring.h"
@@ -61,9 +63,9 @@ static void a_whole_batch(void **state)
 	(void)state;
 
 	assert_int_equal(attach_open(instance, &ring), 0);
-	assert_int_equal(attach_latest(ring, ATTACH_ALL, &batch), RH_NONE);
+	assert_int_equal(batch_latest(ring, BATCH_ALL, &batch), RH_NONE);
 	put_many(writer, 3, 300);
-	assert_int_equal(attach_latest(ring, ATTACH_ALL, &batch), RH_OK);
+	assert_int_equal(batch_latest(ring, BATCH_ALL, &batch), RH_OK);
 	assert_int_equal(batch.sample, 3);
 	assert_int_equal(batch.count, 300);
 	assert_int_equal(batch.total, 307);
@@ -71,7 +73,7 @@ static void a_whole_batch(void **state)
 		assert_int_equal(batch.records[i].pid, i + 1);
 		assert_int_equal((int)batch.records[i].score, 2);
 	}
-	assert_int_equal(attach_latest(ring, 5, &batch), RH_OK);
+	assert_int_equal(batch_latest(ring, 5, &batch), RH_OK);
 	assert_int_equal(batch.count, 5);
 	assert_int_equal(batch.total, 307);
 	batch_free(&batch);
@@ -91,7 +93,7 @@ static void every_sample_is_taken_or_counted_as_lost(void **state)
 	assert_int_equal(follow_open(&follow, instance, true, NULL), RH_OK);
 	for (unsigned round = 1; round <= 20; round++) {
 		put_many(writer, round, 3);
-		while (follow_next(&follow, ATTACH_ALL, &batch) == RH_OK)
+		while (follow_next(&follow, BATCH_ALL, &batch) == RH_OK)
 			got++;
 		assert_int_equal(got + follow.lost, follow.cursor);
 	}
@@ -111,15 +113,15 @@ static void following_begins_where_it_is_told(void **state)
 	(void)state;
 
 	put_many(writer, 4, 1);
-	assert_int_equal(attach_follow(instance, &follow), 0);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_TIMEOUT);
+	assert_int_equal(follow_begin(&follow, instance), 0);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_TIMEOUT);
 	put_many(writer, 1, 1);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
 	assert_int_equal(batch.sample, 5);
 	follow_close(&follow);
 
 	assert_int_equal(follow_open(&follow, instance, true, NULL), RH_OK);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
 	assert_int_equal(batch.sample, 1);
 	follow_close(&follow);
 	batch_free(&batch);
@@ -150,18 +152,18 @@ static void a_dead_collector_is_survived(void **state)
 	collector_that_dies(ring_instance("dead", instance), 3);
 	assert_int_equal(follow_open(&follow, instance, true, NULL), RH_OK);
 	for (uint64_t sample = 1; sample <= 3; sample++) { /* what it left is all there */
-		assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
+		assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
 		assert_int_equal(batch.sample, sample);
 	}
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_DEAD);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_DEAD);
 
 	uint64_t generation = follow.generation;
 	struct ring_writer *writer = ring_begin(instance, 8); /* what the supervisor does */
 	put_many(writer, 2, 2);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
 	assert_int_equal(batch.sample, 1);
 	assert_true(follow.generation != generation);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
 	assert_int_equal(batch.sample, 2);
 	batch_free(&batch);
 	follow_close(&follow);
@@ -179,12 +181,12 @@ static void a_closed_collector_and_its_successor(void **state)
 	put_many(writer, 1, 1);
 	assert_int_equal(follow_open(&follow, instance, true, NULL), RH_OK);
 	ring_close(&writer);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_CLOSED);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_CLOSED);
 
 	writer = ring_begin(instance, 8);
 	put_many(writer, 1, 1);
-	assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
 	batch_free(&batch);
 	follow_close(&follow);
 	ring_close(&writer);
@@ -205,7 +207,7 @@ static void a_replaced_ring_is_read_to_its_end(void **state)
 	put_many(new, 3, 1);
 	static const uint64_t expected[] = {1, 2, 1, 2, 3};
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		assert_int_equal(follow_next(&follow, ATTACH_ALL, &batch), RH_OK);
+		assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
 		assert_int_equal(batch.sample, expected[i]);
 	}
 	assert_int_equal(follow.lost, 0);
