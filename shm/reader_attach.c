@@ -182,6 +182,12 @@ enum rh_status rh_open(const char *instance, struct rh_ring **ret_ring, struct r
 	return result;
 }
 
+void rh_trim(struct rh_ring *ring)
+{
+	/* Of a shared mapping this drops the page-table entries alone. Locked pages refuse, and are meant to stay. */
+	madvise((void *)(uintptr_t)ring->base, ring->size, MADV_DONTNEED);
+}
+
 void rh_close(struct rh_ring **ring)
 {
 	struct rh_ring *r = *ring;

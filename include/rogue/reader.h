@@ -132,6 +132,13 @@ enum rh_status rh_open_fd(int fd, struct rh_ring **ret_ring, struct rh_error *er
 /* Detaches, frees and sets the caller's pointer to NULL. A NULL ring is allowed. */
 void rh_close(struct rh_ring **ring);
 
+/*
+ * Takes the pages of the ring that this reader has looked at out of its resident memory; they stay in the ring, and views stay usable. For readers
+ * that run for long: in time the whole ring would count as theirs.
+ * Cost: one system call, and later a page fault for each 64 KiB looked at again.
+ */
+void rh_trim(struct rh_ring *ring);
+
 /* Fills in the constant facts of the segment. Cost: a copy of about 150 bytes. */
 void rh_info(const struct rh_ring *ring, struct rh_info *ret_info);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { TAKE_TRIES = 8, PAUSE_MS = 200, FILTER_BITS = 1024 };
+enum { TAKE_TRIES = 8, PAUSE_MS = 200, FILTER_BITS = 1024, TRIM_SAMPLES = 16 };
 
 struct feed *feed_new(const char *instance)
 {
@@ -128,6 +128,8 @@ static enum rh_status take(struct feed *feed, const struct track *track, uint32_
 			return status;
 		if (copy_rows(feed, &view, track, top)) {
 			feed->lag_ns = lag_of(&feed->system);
+			if (view.sample % TRIM_SAMPLES == 0)
+				rh_trim(feed->ring);
 			return RH_OK;
 		}
 		feed->lost++; /* overwritten while it was read: the cursor is past it */

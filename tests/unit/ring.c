@@ -355,6 +355,40 @@ static void test_mode_of_segment(void **state)
 	assert_true((uint64_t)status.st_blocks * 512 >= (uint64_t)status.st_size); /* allocated, not only sized */
 }
 
+/* Resident KiB of the reader's own mapping, or -1. The writer's is another, with other rights. */
+static long resident_kib(const char *instance)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	char line[512];
+	bool ours = false;
+	long kib = -1;
+
+	while (maps && kib < 0 && fgets(line, sizeof(line), maps)) {
+		if (strstr(line, " r--s "))
+			ours = strstr(line, instance) != NULL;
+		else if (ours)
+			sscanf(line, "Rss: %ld", &kib);
+	}
+	if (maps)
+		fclose(maps);
+	return kib;
+}
+
+static void test_trim(void **state)
+{
+	struct ring_fixture *f = *state;
+	struct rh_view view;
+
+	fixture_publish(f, 1, 3);
+	assert_int_equal(rh_latest(f->ring, &view), RH_OK);
+	assert_int_equal(rh_record(&view, 2)->pid, FIXTURE_PID + 2);
+	assert_true(resident_kib(f->instance) > 0);
+	rh_trim(f->ring);
+	assert_int_equal(resident_kib(f->instance), 0);
+	assert_int_equal(rh_record(&view, 2)->pid, FIXTURE_PID + 2);
+	assert_true(rh_valid(&view));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +409,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_cut_records, start, end),
 	        cmocka_unit_test(test_create_refuses),
 	        cmocka_unit_test_setup_teardown(test_mode_of_segment, start, end),
+	        cmocka_unit_test_setup_teardown(test_trim, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
