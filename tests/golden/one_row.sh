@@ -13,7 +13,7 @@ build() {
 	local name=$1 libraries=$2
 	shift 2
 	# shellcheck disable=SC2086 # a list of flags
-	if ! "$CC" -std=gnu11 -O0 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 '-DRH_VERSION="test"' -I"$folder/include" -I"$SRC" "$@" -o "$folder/$name" $libraries; then
+	if ! "$CC" -std=gnu11 -O0 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 '-DRH_VERSION="test"' '-DRH_LIBEXEC_FROM_BIN="."' -I"$folder/include" -I"$SRC" "$@" -o "$folder/$name" $libraries; then
 		echo "FAILED: $name does not build with a row more"
 		exit 1
 	fi
