@@ -2,7 +2,7 @@
  * collector_procfs.c - cost of a tick of the /proc back end, per process, beside the way that most monitors go: open, read and close
  * stat, status, io and schedstat of every process.
  *
- *   collector_procfs [PROCESSES [TICKS]]     1,000 and 40 where not given
+ *   bench_collector_procfs [PROCESSES [TICKS]]     1,000 and then 10,000 processes where not given
  *
  * The processes are children that sleep; one in twenty is woken once before each tick. Caches are swept before each measurement, as the other
  * work of a machine would between two ticks. Times are cpu times of this thread. The children end with this process, however it ends.
@@ -32,10 +32,8 @@ enum {
 	MAX_TICKS = 1000,
 };
 
-static pid_t *children;
+static pid_t *children; /* every ACTIVE_EACH-th is an active one, from the first on */
 static size_t child_count;
-static int *wake_fds; /* of the active ones */
-static size_t active_count;
 static int life_fds[2], done_fds[2];
 
 static void fail(const char *what)
@@ -63,15 +61,18 @@ static _Noreturn void child_sleep(pid_t parent)
 	_exit(0);
 }
 
-/* Runs for some microseconds each time a byte comes. */
-static _Noreturn void child_work(pid_t parent, int wake_fd)
+/* Runs for some microseconds at each SIGUSR1, which is blocked. */
+static _Noreturn void child_work(pid_t parent)
 {
-	char byte;
+	sigset_t set;
+	int signal_number;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (getppid() == parent && read(wake_fd, &byte, 1) == 1) {
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	while (getppid() == parent && sigwait(&set, &signal_number) == 0) {
 		for (volatile int i = 0; i < 1000; i++)
 			;
-		if (write(done_fds[1], &byte, 1) != 1)
+		if (write(done_fds[1], "x", 1) != 1)
 			break;
 	}
 	_exit(0);
@@ -80,39 +81,33 @@ static _Noreturn void child_work(pid_t parent, int wake_fd)
 static void start_children(size_t count)
 {
 	pid_t parent = getpid();
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (pipe(life_fds) != 0 || pipe(done_fds) != 0)
 		fail("pipe");
-	atexit(kill_children);
 	for (size_t i = 0; i < count; i++) {
-		int wake[2] = {-1, -1};
-		bool is_active = i % ACTIVE_EACH == 0;
-		if (is_active && pipe(wake) != 0)
-			fail("pipe");
 		pid_t pid = fork();
 		if (pid < 0)
 			fail("fork");
-		if (pid == 0 && is_active) {
-			close(wake[1]);
-			child_work(parent, wake[0]);
-		} else if (pid == 0) {
+		if (pid == 0 && i % ACTIVE_EACH == 0)
+			child_work(parent);
+		if (pid == 0)
 			child_sleep(parent);
-		}
 		children[child_count++] = pid;
-		if (is_active) {
-			close(wake[0]);
-			wake_fds[active_count++] = wake[1];
-		}
 	}
 }
 
 /* Lets every active child run once, and waits until all have. */
 static void run_active(void)
 {
-	for (size_t i = 0; i < active_count; i++)
-		if (write(wake_fds[i], "x", 1) != 1)
-			fail("write");
+	size_t left = 0;
+	for (size_t i = 0; i < child_count; i += ACTIVE_EACH, left++)
+		if (kill(children[i], SIGUSR1) != 0)
+			fail("kill");
 	char bytes[256];
-	for (size_t left = active_count; left > 0;) {
+	while (left > 0) {
 		ssize_t got = read(done_fds[0], bytes, sizeof(bytes));
 		if (got <= 0)
 			fail("read");
@@ -193,19 +188,8 @@ static double median_us(uint64_t *times_ns, size_t count)
 	return (double)times_ns[count / 2] / NS_PER_US;
 }
 
-static size_t argument(int argc, char **argv, int i, size_t otherwise, size_t max)
+static void measure(size_t processes, size_t ticks)
 {
-	size_t value = argc > i ? strtoul(argv[i], NULL, 10) : otherwise;
-	if (value < 1 || value > max) {
-		fprintf(stderr, "usage: collector_procfs [PROCESSES [TICKS]]\n");
-		exit(2);
-	}
-	return value;
-}
-
-int main(int argc, char **argv)
-{
-	size_t processes = argument(argc, argv, 1, 1000, MAX_CHILDREN), ticks = argument(argc, argv, 2, 40, MAX_TICKS);
 	const struct source_options options = {
 	        .proc_root = "/proc",
 	        .interval_ns = (uint64_t)INTERVAL_US * NS_PER_US,
@@ -214,34 +198,52 @@ int main(int argc, char **argv)
 	        .thread_limit = 64,
 	        .fd_limit = 65536,
 	};
+	static uint64_t gated_ns[MAX_TICKS], plain_ns[PLAIN_TICKS];
+	struct raw_process *records = calloc(options.max_processes, sizeof(records[0]));
 	struct source *source;
 	struct source_tick tick;
 	char error[256];
 	children = calloc(processes, sizeof(children[0]));
-	wake_fds = calloc(processes, sizeof(wake_fds[0]));
-	struct raw_process *records = calloc(options.max_processes, sizeof(records[0]));
-	static uint64_t gated_ns[MAX_TICKS], plain_ns[PLAIN_TICKS];
-	if (!children || !wake_fds || !records)
+	if (!children || !records)
 		fail("calloc");
 	if (source_procfs_open(&options, &source, error) != 0) {
 		fprintf(stderr, "collector_procfs: %s\n", error);
-		return 1;
+		exit(1);
 	}
 	start_children(processes);
 	for (int i = 0; i < WARM_UP; i++)
 		tick_gated(source, records, &tick);
 	for (size_t i = 0; i < ticks; i++)
 		gated_ns[i] = tick_gated(source, records, &tick);
+	uint32_t degraded = tick.degraded;
+	source->operations->close(&source);
 	for (size_t i = 0; i < PLAIN_TICKS; i++)
 		plain_ns[i] = tick_plainly(records, tick.count);
+	kill_children();
 
 	double gated_us = median_us(gated_ns, ticks), plain_us = median_us(plain_ns, PLAIN_TICKS);
-	printf("%u processes, %zu of them woken before each tick; median cpu time of %zu ticks\n", tick.count, active_count, ticks);
-	printf("  gated                  %9.0f us a tick  %6.2f us a process  %5.2f %% of a core at 5 Hz\n", gated_us,
-	        gated_us / tick.count, gated_us * 100 / INTERVAL_US);
-	printf("  open, read, close      %9.0f us a tick  %6.2f us a process\n", plain_us, plain_us / tick.count);
-	printf("  ratio                  %9.1f            degraded %#x\n", plain_us / gated_us, tick.degraded);
-	source->operations->close(&source);
+	printf("%u processes, one in %d woken before each tick; median cpu time of %zu ticks\n", tick.count, ACTIVE_EACH, ticks);
+	printf("  gated              %9.0f us a tick  %6.2f us a process  %5.2f %% of a core at 5 Hz  degraded %#x\n", gated_us,
+	        gated_us / tick.count, gated_us * 100 / INTERVAL_US, degraded);
+	printf("  open, read, close  %9.0f us a tick  %6.2f us a process  ratio %.1f\n", plain_us, plain_us / tick.count,
+	        plain_us / gated_us);
 	free(records);
+	free(children);
+}
+
+int main(int argc, char **argv)
+{
+	atexit(kill_children);
+	if (argc == 1) {
+		measure(1000, 40);
+		measure(10000, 20);
+		return 0;
+	}
+	size_t processes = strtoul(argv[1], NULL, 10), ticks = argc > 2 ? strtoul(argv[2], NULL, 10) : 20;
+	if (processes < 1 || processes > MAX_CHILDREN || ticks < 1 || ticks > MAX_TICKS) {
+		fprintf(stderr, "usage: bench_collector_procfs [PROCESSES [TICKS]]\n");
+		return 2;
+	}
+	measure(processes, ticks);
 	return 0;
 }

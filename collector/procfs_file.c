@@ -44,6 +44,7 @@ int procfs_file_open_root(struct procfs_files *files, const char *proc_root, uin
 		limit = fd_limit;
 	files->limit[PROCFS_FILE_HOT] = limit / HOT_PART;
 	files->limit[PROCFS_FILE_GATE] = limit - limit / HOT_PART;
+	memcpy(files->room, files->limit, sizeof(files->room));
 	return 0;
 }
 
@@ -104,19 +105,37 @@ static ssize_t read_whole(int fd, char *buffer, size_t size)
 	return length < 0 ? -errno : length;
 }
 
+/* Out of descriptors although some were reserved: others took them. Gives up as many files as the reserve is. */
+static void lower_limits(struct procfs_files *files)
+{
+	uint32_t gates = files->open[PROCFS_FILE_GATE];
+	files->limit[PROCFS_FILE_GATE] = gates > RESERVED_FILES ? gates - RESERVED_FILES : 0;
+	files->limit[PROCFS_FILE_HOT] = files->open[PROCFS_FILE_HOT];
+	files->refused = true;
+}
+
 static int open_file(struct procfs_files *files, const char *path)
 {
 	int fd = openat(files->root_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd >= 0)
 		return fd;
-	/* Out of descriptors although some were reserved: keep no more than now, so that the next ones can at least be read. */
-	if (errno == EMFILE || errno == ENFILE) {
-		for (int class = 0; class < PROCFS_FILE_CLASSES; class ++)
-			files->limit[class] = files->open[class];
-		files->refused = true;
-		errno = EMFILE;
+	int error = errno;
+	if (error == EMFILE || error == ENFILE)
+		lower_limits(files);
+	return -error;
+}
+
+bool procfs_file_is_over(const struct procfs_files *files, enum procfs_file_class class)
+{
+	return files->open[class] > files->limit[class];
+}
+
+void procfs_file_regain(struct procfs_files *files)
+{
+	for (int class = 0; class < PROCFS_FILE_CLASSES; class ++) {
+		uint32_t missing = files->room[class] - files->limit[class];
+		files->limit[class] += missing < RESERVED_FILES ? missing : RESERVED_FILES;
 	}
-	return -errno;
 }
 
 ssize_t procfs_file_read_once(struct procfs_files *files, const char *path, char *buffer, size_t size)

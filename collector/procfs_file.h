@@ -21,7 +21,8 @@ struct procfs_files {
 	int root_fd;                         /* the mount point */
 	bool is_procfs;                      /* false: a folder for tests and simulation; nothing of it is kept open */
 	bool refused;                        /* a file was not kept open for want of room; reset by the caller */
-	uint32_t limit[PROCFS_FILE_CLASSES]; /* descriptors */
+	uint32_t limit[PROCFS_FILE_CLASSES]; /* descriptors; lowered where the system has no more, see procfs_file_regain() */
+	uint32_t room[PROCFS_FILE_CLASSES];  /* what the limits were at first */
 	uint32_t open[PROCFS_FILE_CLASSES];
 };
 
@@ -50,6 +51,12 @@ ssize_t procfs_file_read_once(struct procfs_files *files, const char *path, char
  */
 ssize_t procfs_file_read(
         struct procfs_files *files, enum procfs_file_class class, int *fd, bool keep, const char *path, char *buffer, size_t size);
+
+/* Is this class over its limit, since descriptors ran out? Then some of its files must be dropped, or none can be read once. */
+bool procfs_file_is_over(const struct procfs_files *files, enum procfs_file_class class);
+
+/* Raises lowered limits a little. To be called now and then. */
+void procfs_file_regain(struct procfs_files *files);
 
 /* Closes a file kept open, if it is. */
 void procfs_file_drop(struct procfs_files *files, enum procfs_file_class class, int *fd);

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 enum {
-	LIST_EACH = 32,          /* ticks between listings, whatever loadavg says */
+	ROUTINE_EACH = 32,       /* ticks after which the list is read whatever loadavg says, and more files are kept open again */
 	SLOW_AT_LEAST = 4,       /* processes that the slow round takes in a tick that has no time left */
 	THREADS_AT_LEAST = 1,    /* the same for looks at threads */
 	THREADS_PER_PROCESS = 4, /* room for threads, on average */
@@ -40,7 +40,7 @@ struct procfs_source {
 	uint32_t capacity, count, refresh_parts;
 	struct procfs_process *processes; /* [capacity], the first `count` in use, in no order */
 	uint32_t *place_of_pid;           /* [PROCFS_PID_MAX] index in processes + 1, 0 for none */
-	uint32_t listing, list_in;        /* number of the newest listing; ticks until the next forced one */
+	uint32_t listing;                 /* number of the newest listing */
 	uint64_t listed_last_pid, listed_threads;
 	bool list_due;
 	uint32_t unreadable, dropped; /* in the newest listing */
@@ -99,7 +99,7 @@ static void table_remove_unlisted(struct procfs_source *source)
 static bool list_is_due(const struct procfs_source *source)
 {
 	const struct procfs_system *system = &source->system;
-	return source->list_due || source->list_in == 0 || !source->reader.files.is_procfs || !system->has_loadavg ||
+	return source->list_due || !source->reader.files.is_procfs || !system->has_loadavg ||
 	       system->loadavg.last_pid != source->listed_last_pid || system->loadavg.threads != source->listed_threads;
 }
 
@@ -122,7 +122,6 @@ static int list(struct procfs_source *source)
 		return -errno;
 	table_remove_unlisted(source);
 	source->list_due = false;
-	source->list_in = LIST_EACH;
 	source->listed_last_pid = source->system.loadavg.last_pid;
 	source->listed_threads = source->system.loadavg.threads;
 	return 0;
@@ -222,6 +221,14 @@ static void sample_slowly(struct procfs_source *source, struct raw_process *reco
 	}
 }
 
+/* Descriptors ran out: without some that are free the processes that have none could not be read at all. */
+static void give_up_files(struct procfs_source *source)
+{
+	struct procfs_files *files = &source->reader.files;
+	for (uint32_t place = source->count; place > 0 && procfs_file_is_over(files, PROCFS_FILE_GATE); place--)
+		procfs_file_drop(files, PROCFS_FILE_GATE, &source->processes[place - 1].schedstat_fd);
+}
+
 static int procfs_tick(struct source *interface, uint64_t budget_ns, struct raw_process *processes, struct raw_system *system,
         struct source_tick *ret_tick)
 {
@@ -230,7 +237,10 @@ static int procfs_tick(struct source *interface, uint64_t budget_ns, struct raw_
 	source->time_out_ns = budget_ns > UINT64_MAX - begin_ns ? UINT64_MAX : begin_ns + budget_ns;
 	source->degraded = 0;
 	source->reader.files.refused = false;
-	source->reader.sample++;
+	if (++source->reader.sample % ROUTINE_EACH == 0) {
+		source->list_due = true;
+		procfs_file_regain(&source->reader.files);
+	}
 	*ret_tick = (struct source_tick){0};
 
 	procfs_system_read_loadavg(&source->system);
@@ -239,13 +249,12 @@ static int procfs_tick(struct source *interface, uint64_t budget_ns, struct raw_
 		int error = list(source);
 		if (error != 0)
 			return error;
-	} else {
-		source->list_in--;
 	}
 	ret_tick->unreadable = sample_all(source, processes);
 	sample_threads(source, processes);
 	sample_details(source, processes);
 	sample_slowly(source, processes);
+	give_up_files(source);
 	if (source->reader.files.refused)
 		source->degraded |= RH_DEGRADED_fewer_files;
 	ret_tick->count = source->count;
@@ -316,6 +325,7 @@ int source_procfs_open(const struct source_options *options, struct source **ret
 		return -ENOMEM;
 	}
 	source->refresh_parts = options->refresh_parts;
+	source->list_due = true;
 	struct procfs_reader *reader = &source->reader;
 	reader->files = files;
 	reader->thread_limit = options->thread_limit;

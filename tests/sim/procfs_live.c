@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -370,6 +371,44 @@ static void test_close(void **state)
 	procfs_live_kill(pid);
 }
 
+enum { FILE_LIMIT = 160, SLEEPERS = 100 };
+
+/* Someone else in the program takes the descriptors that were left to it: no process is lost for that. The limit stays: the last test. */
+static void test_out_of_files(void **state)
+{
+	(void)state;
+	struct procfs_live live;
+	const struct rlimit limit = {FILE_LIMIT, FILE_LIMIT};
+	static int taken[FILE_LIMIT];
+	pid_t pids[SLEEPERS];
+	for (int i = 0; i < SLEEPERS; i++)
+		pids[i] = procfs_live_child(nothing);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	procfs_live_open(&live, MANY_FILES, REFRESH_PARTS);
+	procfs_live_tick(&live);
+	assert_true(live.tick.degraded & RH_DEGRADED_fewer_files);
+	int count = 0;
+	while (count < FILE_LIMIT && (taken[count] = dup(0)) >= 0)
+		count++;
+	assert_true(count > 0);
+	for (int i = 0; i < 100; i++)
+		procfs_live_tick(&live);
+	for (int i = 0; i < SLEEPERS; i++) {
+		assert_non_null(procfs_live_find(&live, pids[i]));
+		kill(pids[i], SIGSTOP);
+		procfs_live_await_state(pids[i], 'T');
+	}
+	procfs_live_tick(&live); /* may run out, and gives files up */
+	procfs_live_tick(&live);
+	while (count > 0)
+		close(taken[--count]);
+	for (int i = 0; i < SLEEPERS; i++) {
+		assert_int_equal(need(&live, pids[i])->state, RH_STATE_stopped);
+		procfs_live_kill(pids[i]);
+	}
+	procfs_live_close(&live);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +421,7 @@ int main(void)
 	        cmocka_unit_test(test_kernel_threads),
 	        cmocka_unit_test(test_few_files),
 	        cmocka_unit_test(test_close),
+	        cmocka_unit_test(test_out_of_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
