@@ -109,7 +109,21 @@ static void many_threads(void)
 		pthread_join(thread, NULL);
 	}
 	pthread_barrier_wait(&ready);
-	usleep(20000); /* so that the others are asleep too; a thread that is not costs the test its exactness, not its truth */
+}
+
+/* The main thread sleeps, the others may have a few steps to go. The tick after the one that finds them asleep has their last values. */
+static void tick_until_asleep(struct procfs_live *live, pid_t pid)
+{
+	for (int i = 0; i < 2000; i++) {
+		procfs_live_tick(live);
+		const struct raw_process *record = need(live, pid);
+		assert_int_not_equal(record->state, RH_STATE_zombie);
+		if (record->threads_running == 0 && record->state == RH_STATE_sleeping)
+			break;
+		usleep(1000);
+	}
+	for (int i = 0; i < 8; i++)
+		procfs_live_tick(live);
 }
 
 /* Living threads and ended ones: within two ticks, as ended ones are known from stat alone. */
@@ -119,7 +133,7 @@ static void test_threads(void **state)
 	struct procfs_live live;
 	procfs_live_open(&live, MANY_FILES, REFRESH_PARTS);
 	pid_t pid = procfs_live_child(many_threads);
-	procfs_live_tick(&live);
+	tick_until_asleep(&live, pid);
 	const struct raw_process *record = need(&live, pid);
 	assert_int_equal(record->threads, LIVING + 1);
 	check_cpu(&live, pid, 2 * tick_ns());
@@ -204,7 +218,7 @@ static void test_dead_main_thread(void **state)
 	}
 	assert_true(pid > 0);
 	procfs_live_await_state(pid, 'Z');
-	procfs_live_tick(&live);
+	tick_until_asleep(&live, pid);
 	assert_int_equal(need(&live, pid)->state, RH_STATE_sleeping);
 	assert_int_equal(need(&live, pid)->threads, 2);
 	procfs_live_kill(pid);
