@@ -6,19 +6,23 @@
 #include "base/config.h"
 #include "rogue/tables.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char *const kind_names[] = {"identity", "state", "gauge", "counter", "rate", "share", "score"};
 static const char *const type_names[] = {"u8", "u16", "u32", "u64", "i8", "i16", "i32", "f32", "text"};
 
-/* Text as mdoc wants it: no line may begin with a control character, a backslash is written out. */
+/* Text as mdoc wants it: no line may begin with a control character, a backslash is written out, a sentence begins a line. */
 static void put_text(const char *text)
 {
 	if (*text == '.' || *text == '\'')
 		fputs("\\&", stdout);
 	for (; *text; text++) {
-		if (*text == '\\')
+		if (text[0] == '.' && text[1] == ' ' && isupper((unsigned char)text[2])) {
+			fputs(".\n", stdout);
+			text++;
+		} else if (*text == '\\')
 			fputs("\\e", stdout);
 		else if (*text == '-')
 			fputs("\\-", stdout);
