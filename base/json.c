@@ -125,12 +125,12 @@ void json_i64(struct json *json, int64_t value)
 	fprintf(json->out, "%" PRId64, value);
 }
 
-void json_real(struct json *json, double value, int digits)
+void json_f64(struct json *json, double value, int digits)
 {
 	char text[40];
 
 	if (!isfinite(value)) {
-		json_null(json);
+		json_none(json);
 		return;
 	}
 	before_value(json);
@@ -148,7 +148,7 @@ void json_bool(struct json *json, bool value)
 	fputs(value ? "true" : "false", json->out);
 }
 
-void json_null(struct json *json)
+void json_none(struct json *json)
 {
 	before_value(json);
 	fputs("null", json->out);

@@ -28,9 +28,9 @@ void json_text(struct json *json, const char *text, size_t length);
 void json_u64(struct json *json, uint64_t value);
 void json_i64(struct json *json, int64_t value);
 /* Shortest of up to `digits` significant digits. */
-void json_real(struct json *json, double value, int digits);
+void json_f64(struct json *json, double value, int digits);
 void json_bool(struct json *json, bool value);
-void json_null(struct json *json);
+void json_none(struct json *json);
 
 /* One CSV cell, quoted where RFC 4180 asks for it, sanitised, and defused (leading = + - @ get a ') where `text_from_outside`. */
 void csv_text(FILE *out, const char *text, size_t length, bool text_from_outside);

@@ -152,13 +152,13 @@ static void write_fields(struct json *json, const struct log_field *fields, size
 			if (fields[i].text)
 				json_text(json, fields[i].text, SIZE_MAX);
 			else
-				json_null(json);
+				json_none(json);
 			break;
 		case LOG_FIELD_INTEGER:
 			json_i64(json, fields[i].integer);
 			break;
 		case LOG_FIELD_REAL:
-			json_real(json, fields[i].real, 6);
+			json_f64(json, fields[i].real, 6);
 			break;
 		}
 	}

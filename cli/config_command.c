@@ -121,7 +121,7 @@ static void print_json_value(struct json *json, const struct config *config, con
 		json_i64(json, *(const int64_t *)value);
 		break;
 	case CONFIG_REAL:
-		json_real(json, *(const double *)value, 15);
+		json_f64(json, *(const double *)value, 15);
 		break;
 	case CONFIG_TEXT:
 	case CONFIG_CHOICE:
@@ -142,7 +142,7 @@ static void show_json(const struct config *config, const struct config_origin *o
 	if (origin && origin->is_read)
 		json_text(&json, origin->path, sizeof(origin->path));
 	else
-		json_null(&json);
+		json_none(&json);
 	json_key(&json, "config");
 	json_object_begin(&json);
 	for (size_t i = 0; i < count; i++) {

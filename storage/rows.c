@@ -138,7 +138,7 @@ void rows_json(const struct storage_column *columns, size_t count, const void *r
 		if (is_text(column))
 			json_text(json, text_of(column, row), column->size);
 		else if (column->type == STORAGE_TYPE_f32)
-			json_real(json, real_of(column, row), 6);
+			json_f64(json, real_of(column, row), 6);
 		else if (column->code != STORAGE_CODE_none)
 			json_text(json, storage_code_name(column->code, (unsigned)integer_of(column, row)), SIZE_MAX);
 		else

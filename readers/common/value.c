@@ -339,7 +339,7 @@ static void loaded_json(const struct rh_row *row, const struct loaded *loaded, s
 		json_i64(json, loaded->i);
 		break;
 	case LOADED_REAL:
-		json_real(json, loaded->real, F32_DIGITS);
+		json_f64(json, loaded->real, F32_DIGITS);
 		break;
 	case LOADED_TEXT:
 		json_text(json, loaded->text, row->size);

@@ -155,7 +155,7 @@ static void number_member(struct json *json, const char *key, uint64_t number)
 static void real_member(struct json *json, const char *key, double number)
 {
 	json_key(json, key);
-	json_real(json, number, 6);
+	json_f64(json, number, 6);
 }
 
 static void json_collector(struct json *json, const struct health *health)

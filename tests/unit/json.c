@@ -133,7 +133,7 @@ static void structure(void **state)
 	json_i64(&json, INT64_MIN);
 	json_object_begin(&json);
 	json_object_end(&json);
-	json_null(&json);
+	json_none(&json);
 	json_array_end(&json);
 	json_key(&json, "yes");
 	json_bool(&json, true);
@@ -161,7 +161,7 @@ static const char *real(double value, int digits)
 	struct json json;
 
 	json_begin(&json, capture());
-	json_real(&json, value, digits);
+	json_f64(&json, value, digits);
 	return captured();
 }
 
