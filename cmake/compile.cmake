@@ -5,6 +5,7 @@ target_compile_definitions(rh_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64 R
 target_compile_options(rh_flags INTERFACE -fvisibility=hidden -fno-strict-aliasing -fstack-protector-strong
 	-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wvla -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings
 	$<$<COMPILE_LANGUAGE:C>:-Wswitch-enum -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wbad-function-cast>
+	$<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # snprintf cuts on purpose; where a cut would matter its result is checked
 	$<$<BOOL:${RH_WERROR}>:-Werror>)
 if(NOT RH_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL Debug)
 	target_compile_definitions(rh_flags INTERFACE _FORTIFY_SOURCE=2)
