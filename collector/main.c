@@ -33,8 +33,8 @@ static void say_started(const struct collector *collector)
 {
 	const struct rh_system *system = &collector->sample.system;
 	log_say(LOG_INFO_, "collector_started", "%u processes every %.3g s from the %s back end (%s)", system->process_count,
-	        (double)collector->pace.interval_ns / NS_PER_S, rh_sampler_name(system->sampler),
-	        rh_sampler_reason_text(system->sampler_reason));
+	        (double)collector->pace.interval_ns / NS_PER_S, rh_code(RH_CODE_sampler, system->sampler)->name,
+	        rh_code(RH_CODE_sampler_reason, system->sampler_reason)->text);
 }
 
 static void say_stopped(const struct collector *collector)

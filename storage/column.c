@@ -49,7 +49,7 @@ const struct storage_column *storage_state_columns(size_t *ret_count)
 const char *storage_code_name(enum storage_code table, unsigned value)
 {
 	if (table == STORAGE_CODE_band)
-		return rh_band_name(value);
+		return rh_code(RH_CODE_band, value)->name;
 #define STORAGE_CODE(table_, value_, name_) \
 	if (table == STORAGE_CODE_##table_ && value == (value_)) \
 		return #name_;

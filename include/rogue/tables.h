@@ -105,104 +105,44 @@ static inline char *rh_metric_name(const struct rh_row *row, const char *scope, 
 	return out;
 }
 
-/* Names of codes: "running", "critical", "cpu". A code that this version does not know is "unknown". */
-static inline const char *rh_state_name(unsigned code)
-{
-	switch (code) {
-#define RH_STATE(value, name, letter) \
-	case value: \
-		return #name;
-#include "rogue/codes.def"
-	}
-	return "unknown";
-}
+/* Kinds of code, each with its own numbers (codes.def). */
+enum rh_code_kind {
+	RH_CODE_state,
+	RH_CODE_band,
+	RH_CODE_resource,
+	RH_CODE_policy,
+	RH_CODE_stress,
+	RH_CODE_sampler,
+	RH_CODE_sampler_reason
+};
 
-static inline char rh_state_letter(unsigned code)
-{
-	switch (code) {
-#define RH_STATE(value, name, letter) \
-	case value: \
-		return letter;
-#include "rogue/codes.def"
-	}
-	return '?';
-}
+struct rh_code {
+	uint8_t kind, value;
+	char letter;      /* of states */
+	const char *name; /* "running", "critical", "cpu" */
+	const char *text; /* where the name does not say it all */
+};
 
-static inline const char *rh_band_name(unsigned code)
-{
-	switch (code) {
-#define RH_BAND(value, name) \
-	case value: \
-		return #name;
+static const struct rh_code rh_codes[] = {
+#define RH_STATE(value_, name_, letter_) {RH_CODE_state, value_, letter_, #name_, #name_},
+#define RH_BAND(value_, name_) {RH_CODE_band, value_, 0, #name_, #name_},
+#define RH_RESOURCE(value_, name_) {RH_CODE_resource, value_, 0, #name_, #name_},
+#define RH_POLICY(value_, name_) {RH_CODE_policy, value_, 0, #name_, #name_},
+#define RH_STRESS(value_, name_) {RH_CODE_stress, value_, 0, #name_, #name_},
+#define RH_SAMPLER(value_, name_) {RH_CODE_sampler, value_, 0, #name_, #name_},
+#define RH_SAMPLER_REASON(value_, name_, text_) {RH_CODE_sampler_reason, value_, 0, #name_, text_},
 #include "rogue/codes.def"
-	}
-	return "unknown";
-}
+};
 
-static inline const char *rh_resource_name(unsigned code)
+/* Row of a code; one named "unknown", with the letter '?', for a code that this version does not know. */
+static inline const struct rh_code *rh_code(enum rh_code_kind kind, unsigned value)
 {
-	switch (code) {
-#define RH_RESOURCE(value, name) \
-	case value: \
-		return #name;
-#include "rogue/codes.def"
-	}
-	return "unknown";
-}
+	static const struct rh_code unknown = {0, 0, '?', "unknown", "unknown"};
 
-static inline const char *rh_policy_name(unsigned code)
-{
-	switch (code) {
-#define RH_POLICY(value, name) \
-	case value: \
-		return #name;
-#include "rogue/codes.def"
-	}
-	return "unknown";
-}
-
-static inline const char *rh_stress_name(unsigned code)
-{
-	switch (code) {
-#define RH_STRESS(value, name) \
-	case value: \
-		return #name;
-#include "rogue/codes.def"
-	}
-	return "unknown";
-}
-
-static inline const char *rh_sampler_name(unsigned code)
-{
-	switch (code) {
-#define RH_SAMPLER(value, name) \
-	case value: \
-		return #name;
-#include "rogue/codes.def"
-	}
-	return "unknown";
-}
-
-static inline const char *rh_sampler_reason_name(unsigned code)
-{
-	switch (code) {
-#define RH_SAMPLER_REASON(value, name, text) \
-	case value: \
-		return #name;
-#include "rogue/codes.def"
-	}
-	return "unknown";
-}
-
-static inline const char *rh_sampler_reason_text(unsigned code)
-{
-	switch (code) {
-#define RH_SAMPLER_REASON(value, name, text) \
-	case value: \
-		return text;
-#include "rogue/codes.def"
-	}
-	return "unknown";
+	for (size_t i = 0; i < sizeof(rh_codes) / sizeof(rh_codes[0]); i++)
+		if (rh_codes[i].kind == (uint8_t)kind && rh_codes[i].value == value)
+			return &rh_codes[i];
+	return &unknown;
 }
 
 #endif

@@ -33,18 +33,18 @@ static const struct bit_name degraded_names[] = {
 
 static const struct code_field {
 	const char *field;
-	const char *(*name_of)(unsigned code);
-	const struct bit_name *bits; /* instead of name_of */
+	enum rh_code_kind kind;
+	const struct bit_name *bits; /* not NULL: a bit set, not a code of that kind */
 } code_fields[] = {
-        {"state", rh_state_name, NULL},
-        {"band", rh_band_name, NULL},
-        {"dominant_resource", rh_resource_name, NULL},
-        {"policy", rh_policy_name, NULL},
-        {"stress", rh_stress_name, NULL},
-        {"sampler", rh_sampler_name, NULL},
-        {"sampler_reason", rh_sampler_reason_name, NULL},
-        {"flags", NULL, flag_names},
-        {"degraded", NULL, degraded_names},
+        {"state", RH_CODE_state, NULL},
+        {"band", RH_CODE_band, NULL},
+        {"dominant_resource", RH_CODE_resource, NULL},
+        {"policy", RH_CODE_policy, NULL},
+        {"stress", RH_CODE_stress, NULL},
+        {"sampler", RH_CODE_sampler, NULL},
+        {"sampler_reason", RH_CODE_sampler_reason, NULL},
+        {"flags", 0, flag_names},
+        {"degraded", 0, degraded_names},
 };
 
 static const struct code_field *code_field_of(const struct rh_row *row)
@@ -217,7 +217,7 @@ static void code_text(const struct code_field *code, uint64_t value, char out[VA
 	if (code->bits)
 		bits_text(code->bits, value, out);
 	else
-		snprintf(out, VALUE_TEXT_BYTES, "%s", code->name_of((unsigned)value));
+		snprintf(out, VALUE_TEXT_BYTES, "%s", rh_code(code->kind, (unsigned)value)->name);
 }
 
 /* Integers of identity and level stand as they are; a scaled pid would be none. */
@@ -299,8 +299,8 @@ char *value_cell(const struct rh_row *row, const void *record, char out[VALUE_TE
 
 	if (!value_is_present(row, record))
 		return value_text(row, record, out);
-	if (code && code->name_of == rh_state_name)
-		snprintf(out, VALUE_TEXT_BYTES, "%c", rh_state_letter((unsigned)loaded.u));
+	if (code && !code->bits && code->kind == RH_CODE_state)
+		snprintf(out, VALUE_TEXT_BYTES, "%c", rh_code(RH_CODE_state, (unsigned)loaded.u)->letter);
 	else if (code && code->bits)
 		bits_letters(code->bits, loaded.u, out);
 	else
@@ -325,7 +325,7 @@ static void code_json(const struct code_field *code, uint64_t value, struct json
 		bits_json(code->bits, value, json);
 		return;
 	}
-	const char *name = code->name_of((unsigned)value);
+	const char *name = rh_code(code->kind, (unsigned)value)->name;
 	json_text(json, name, strlen(name));
 }
 
@@ -372,7 +372,7 @@ void value_json_object(const struct columns *columns, const void *record, struct
 static void code_csv(const struct code_field *code, uint64_t value, FILE *out)
 {
 	if (!code->bits) {
-		fputs(code->name_of((unsigned)value), out);
+		fputs(rh_code(code->kind, (unsigned)value)->name, out);
 		return;
 	}
 	bool first = true;

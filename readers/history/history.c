@@ -69,7 +69,7 @@ static bool read_moment(struct request *request, const char *option, uint64_t *r
 static bool read_band(struct request *request)
 {
 	for (unsigned band = 0; band < RH_BAND_COUNT; band++)
-		if (strcmp(optarg, rh_band_name(band)) == 0) {
+		if (strcmp(optarg, rh_code(RH_CODE_band, band)->name) == 0) {
 			request->filter.least_band = (uint8_t)band;
 			return true;
 		}

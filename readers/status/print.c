@@ -66,11 +66,12 @@ static void text_sample(FILE *out, const struct health *health)
 	char mean[16], worst[16], scan[16], span[16];
 
 	label(out, "back end");
-	fprintf(out, "%s, %s\n", rh_sampler_name(system->sampler), rh_sampler_reason_text(system->sampler_reason));
+	fprintf(out, "%s, %s\n", rh_code(RH_CODE_sampler, system->sampler)->name,
+	        rh_code(RH_CODE_sampler_reason, system->sampler_reason)->text);
 	label(out, "stress");
-	fprintf(out, "%s, score %.0f now, %.0f at most in the last %s; %u rogue of %u processes\n", rh_stress_name(system->stress),
-	        (double)system->max_score, window->max_score, value_duration(window->seconds * 1e9, span), system->rogue_count,
-	        health->batch.total);
+	fprintf(out, "%s, score %.0f now, %.0f at most in the last %s; %u rogue of %u processes\n",
+	        rh_code(RH_CODE_stress, system->stress)->name, (double)system->max_score, window->max_score,
+	        value_duration(window->seconds * 1e9, span), system->rogue_count, health->batch.total);
 	label(out, "sampling");
 	fprintf(out, "%.1f samples per second, late by %s, %s at most; a sample takes %s; %llu missed, %llu lost\n", window->rate_hz,
 	        value_duration(window->lateness_mean_ns, mean), value_duration(window->lateness_max_ns, worst),

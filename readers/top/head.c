@@ -67,7 +67,7 @@ static void write_gauge(FILE *out, const struct terminal *terminal, const struct
 	fputs("stress [", out);
 	table_styled(out, terminal, cells, stress_style(system->stress));
 	fprintf(out, "] %.0f ", score);
-	table_styled(out, terminal, rh_stress_name(system->stress), stress_style(system->stress));
+	table_styled(out, terminal, rh_code(RH_CODE_stress, system->stress)->name, stress_style(system->stress));
 }
 
 static void write_use(FILE *out, const struct rh_system *system)

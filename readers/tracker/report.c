@@ -59,13 +59,13 @@ static void tell_exit(const struct track_event *event)
 	char message[256];
 
 	snprintf(message, sizeof(message), "%s (pid %" PRIu32 ") %s after %.1f s: peak score %.0f (%s)", row->command, row->pid, end,
-	        seconds, (double)row->peak_score, rh_band_name(row->peak_band));
+	        seconds, (double)row->peak_score, rh_code(RH_CODE_band, row->peak_band)->name);
 	const struct log_field fields[] = {
 	        LOG_TEXT("command", row->command),
 	        LOG_INTEGER("process_pid", row->pid),
 	        LOG_INTEGER("start_time_ns", row->start_time_ns),
 	        LOG_REAL("peak_score", (double)row->peak_score),
-	        LOG_TEXT("peak_band", rh_band_name(row->peak_band)),
+	        LOG_TEXT("peak_band", rh_code(RH_CODE_band, row->peak_band)->name),
 	        LOG_TEXT("closed_by", storage_code_name(STORAGE_CODE_closed_by, row->closed_by)),
 	        LOG_REAL("seconds", seconds),
 	};

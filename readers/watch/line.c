@@ -16,8 +16,8 @@ static void write_system(FILE *out, const struct rh_system *system)
 
 	clock_label(system->realtime_ns, label);
 	/* 2026-11-20T14:03:07.412+01:00: the time of day is what a person watches */
-	fprintf(out, "%.12s  %-8s %3.0f  procs %u  rogue %u", label + 11, rh_stress_name(system->stress), (double)system->max_score,
-	        system->process_count, system->rogue_count);
+	fprintf(out, "%.12s  %-8s %3.0f  procs %u  rogue %u", label + 11, rh_code(RH_CODE_stress, system->stress)->name,
+	        (double)system->max_score, system->process_count, system->rogue_count);
 	if (rh_has(system->present, RH_S_cpu_busy_ratio))
 		fprintf(out, "  cpu %3.0f%%", (double)system->cpu_busy_ratio * 100);
 	if (rh_has(system->present, RH_S_mem_available_bytes) && system->mem_total_bytes > 0)
@@ -31,7 +31,8 @@ static void write_process(FILE *out, const struct terminal *terminal, const stru
 	char command[RH_COMMAND_BYTES + 1], name[64], text[VALUE_TEXT_BYTES];
 
 	text_sanitise(process->command, RH_COMMAND_BYTES, command, sizeof(command)); /* never longer than it was */
-	snprintf(name, sizeof(name), "  %s[%u] %.0f %s", command, process->pid, (double)process->score, rh_band_name(process->band));
+	snprintf(name, sizeof(name), "  %s[%u] %.0f %s", command, process->pid, (double)process->score,
+	        rh_code(RH_CODE_band, process->band)->name);
 	table_styled(out, terminal, name, table_band_style(process->band));
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
 		const struct rh_row *row = columns_find(COLUMNS_PROCESS, shown[i]);
