@@ -79,13 +79,9 @@ static int publish_now(struct collector *collector, uint64_t lateness_ns, uint64
 	struct publish_batch batch = sample_batch(&collector->sample);
 	honesty_fill(collector, lateness_ns, begin_ns);
 	int result = publish_sample(&collector->publish, &collector->sample.system, &batch, collector->pace.interval_ns);
-	if (result < 0)
-		return result;
-	collector->published++;
-	/* The ring takes the moment of the sample for its heartbeat, which in step mode is no time of this machine. */
-	if (is_stepped(collector))
-		publish_heartbeat(&collector->publish);
-	return 0;
+	if (result == 0)
+		collector->published++;
+	return result;
 }
 
 /* Says that something fails, or works again, when that changes. */
@@ -130,6 +126,13 @@ static void tick_serve(struct collector *collector)
 
 /* ---- life ---- */
 
+/* A machine in trouble makes samples slow; a collector that gets on with one does not hang. */
+static void show_progress(void *context)
+{
+	struct collector *collector = context;
+	publish_heartbeat(&collector->publish);
+}
+
 static enum collector_exit source_open(struct collector *collector, char error[256])
 {
 	const struct config *config = &collector->options->config;
@@ -140,6 +143,8 @@ static enum collector_exit source_open(struct collector *collector, char error[2
 	        .refresh_parts = (uint32_t)config->sampling_refresh_parts,
 	        .thread_limit = (uint32_t)config->sampling_thread_limit,
 	        .fd_limit = (uint32_t)config->sampling_fd_limit,
+	        .progress = show_progress,
+	        .progress_context = collector,
 	};
 	if (backend_open(config->sampling_sampler, &options, &collector->backend, error) < 0)
 		return COLLECTOR_FAILED;

@@ -125,6 +125,12 @@ int publish_open(struct publish *publish, const struct publish_options *options,
 	return ring_make(publish);
 }
 
+void publish_heartbeat(struct publish *publish)
+{
+	if (publish->writer)
+		ring_heartbeat(publish->writer, clock_now_ns(CLOCK_BOOTTIME));
+}
+
 /* ---- a sample ---- */
 
 static void records_copy(const struct ring_frame *frame, const struct publish_batch *batch, const uint32_t *rows, uint32_t count)
@@ -188,15 +194,10 @@ int publish_sample(struct publish *publish, struct rh_system *system, const stru
 		return result;
 	}
 	records_copy(&frame, batch, rows, shape.keep);
+	publish_heartbeat(publish);
 	ring_publish(publish->writer, system, shape.keep, batch->total);
 	ring_wake(publish->writer);
 	return 0;
-}
-
-void publish_heartbeat(struct publish *publish)
-{
-	if (publish->writer)
-		ring_heartbeat(publish->writer, clock_now_ns(CLOCK_BOOTTIME));
 }
 
 void publish_close(struct publish *publish)

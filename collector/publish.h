@@ -73,7 +73,7 @@ int publish_open(struct publish *publish, const struct publish_options *options,
  */
 int publish_sample(struct publish *publish, struct rh_system *system, const struct publish_batch *batch, uint64_t interval_ns);
 
-/* Tells readers that the collector lives though no sample is due. */
+/* Tells readers that the collector lives: none is due, or the next one takes its time. publish_sample() does so by itself. */
 void publish_heartbeat(struct publish *publish);
 
 /* Tells readers that the ring is closed, and removes it. */

@@ -66,6 +66,9 @@ struct source_options {
 	uint64_t interval_ns;
 	uint32_t max_processes; /* capacity of the array given to tick */
 	uint32_t refresh_parts, thread_limit, fd_limit;
+	/* NULL, or to be called every few hundred processes in a tick: the source gets on with its work. Takes no time worth mentioning. */
+	void (*progress)(void *context);
+	void *progress_context;
 };
 
 /* What a tick reports beside the records. */

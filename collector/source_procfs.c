@@ -30,6 +30,7 @@ enum {
 	SLOW_AT_LEAST = 4,       /* processes that the slow round takes in a tick that has no time left */
 	THREADS_AT_LEAST = 1,    /* the same for looks at threads */
 	THREADS_PER_PROCESS = 4, /* room for threads, on average */
+	PROGRESS_EACH = 128,     /* files of processes read, or so */
 };
 
 struct procfs_source {
@@ -47,6 +48,9 @@ struct procfs_source {
 	uint32_t slow_at, threads_at; /* where the rounds stand */
 	uint64_t time_out_ns;         /* thread cpu time at which this tick has used what it may */
 	uint32_t degraded;
+	uint32_t steps; /* of work, for `progress` */
+	void (*progress)(void *context);
+	void *progress_context;
 };
 
 /* ---- the table ---- */
@@ -134,11 +138,19 @@ static bool is_time_out(const struct procfs_source *source)
 	return clock_now_ns(CLOCK_THREAD_CPUTIME_ID) >= source->time_out_ns;
 }
 
+/* One more step of work is done. */
+static void make_progress(struct procfs_source *source)
+{
+	if (++source->steps % PROGRESS_EACH == 0 && source->progress)
+		source->progress(source->progress_context);
+}
+
 /* Samples the process at that place. Returns false if the place is taken by another process now, or empty. */
 static bool sample_one(struct procfs_source *source, uint32_t place)
 {
 	struct procfs_process *process = &source->processes[place];
 	enum procfs_process_fate fate = procfs_process_sample(process, &source->reader);
+	make_progress(source);
 	if (fate == PROCFS_PROCESS_GONE) {
 		/* Its pid may be in use again. */
 		uint32_t pid = process->pid;
@@ -184,6 +196,7 @@ static void sample_threads(struct procfs_source *source, struct raw_process *rec
 			return;
 		}
 		procfs_process_sample_threads(process, &source->reader);
+		make_progress(source);
 		records[place] = process->record;
 		done++;
 	}
@@ -201,6 +214,7 @@ static void sample_details(struct procfs_source *source, struct raw_process *rec
 			return;
 		}
 		procfs_process_sample_details(process, &source->reader);
+		make_progress(source);
 		records[place] = process->record;
 	}
 }
@@ -216,6 +230,7 @@ static void sample_slowly(struct procfs_source *source, struct raw_process *reco
 		}
 		uint32_t place = source->slow_at % source->count;
 		procfs_process_sample_slowly(&source->processes[place], &source->reader);
+		make_progress(source);
 		records[place] = source->processes[place].record;
 		source->slow_at = place + 1;
 	}
@@ -326,6 +341,8 @@ int source_procfs_open(const struct source_options *options, struct source **ret
 	}
 	source->refresh_parts = options->refresh_parts;
 	source->list_due = true;
+	source->progress = options->progress;
+	source->progress_context = options->progress_context;
 	struct procfs_reader *reader = &source->reader;
 	reader->files = files;
 	reader->thread_limit = options->thread_limit;

@@ -55,8 +55,9 @@
  *      - pairs with step 1: who has seen the even value will see the frame
  *   3. slot.sequence = even(n); store fence; control.published = n
  *      - pairs with the fence after reading published: who has seen n will see even(n) or a later value
- *   4. store fence; control.futex, heartbeat; FUTEX_WAKE of at most 16
+ *   4. store fence; control.futex; FUTEX_WAKE of at most 16
  *      - pairs with the fence between loading futex and published: who would sleep on the new word has seen n
+ * control.heartbeat_ns is set with each sample, and in between while the writer makes progress with the next or waits for its time.
  * Every decision is made from private state. A writer never re-uses a segment: each start makes a new one under a private name and
  * renames it over the public one, so that a slot left odd by a crash stays odd for ever, and harms nobody.
  *

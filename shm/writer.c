@@ -49,6 +49,7 @@ struct ring_writer {
 
 static int say(char error_text[256], int failed, const char *what)
 {
+	RH_ASSERT(failed > 0);
 	snprintf(error_text, 256, "cannot %s: %s", what, strerror(failed));
 	return -failed;
 }
@@ -336,7 +337,6 @@ uint64_t ring_publish(struct ring_writer *writer, const struct rh_system *system
 	ck_pr_store_64(&writer->control->published, n);
 	ck_pr_fence_store(); /* published before the futex word: who loads the new word and sleeps on it has seen n; pairs with rh_wait() */
 	ck_pr_store_32(&writer->control->futex, (uint32_t)n);
-	ck_pr_store_64(&writer->control->heartbeat_ns, system->boottime_ns);
 
 	writer->extents[(n - 1) % writer->slot_count] = (struct extent){writer->reserved.offset, used};
 	writer->head = writer->reserved.offset + used;

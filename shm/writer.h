@@ -55,7 +55,7 @@ int ring_reserve(struct ring_writer *writer, uint32_t count, uint32_t stride, st
 
 /*
  * Publishes the frame reserved before. Call ring_wake() after it.
- *   system   copied; its sample_id is filled in by the ring, its boottime_ns is the heartbeat
+ *   system   copied; its sample_id is filled in by the ring
  *   count    records filled in, at most the count reserved
  *   total    processes sampled
  * Returns the number of the sample.
@@ -65,7 +65,10 @@ uint64_t ring_publish(struct ring_writer *writer, const struct rh_system *system
 /* Wakes at most 16 waiting readers; those wake others. Apart from ring_publish() because it is a system call. */
 void ring_wake(const struct ring_writer *writer);
 
-/* Sign of life without a sample, for times when none is due. */
+/*
+ * Sign of life: now, in CLOCK_BOOTTIME. To be given with each sample, while one is being made that takes long, and at least once a second while
+ * none is due. Apart from ring_publish() because a sample carries the moment at which its making began.
+ */
 void ring_heartbeat(struct ring_writer *writer, uint64_t boottime_ns);
 
 /* Has the public name been taken away or given to another segment? The caller then creates a new one (systemd's RemoveIPC). Cost: one fstat. */

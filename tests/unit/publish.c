@@ -239,6 +239,26 @@ static void a_living_writer_keeps_its_name(void **state)
 	assert_int_equal(world->publish.rings, 2);
 }
 
+/* The sample carries the moment at which its making began, which may be long ago on a machine in trouble. */
+static void a_slow_sample_is_no_hang(void **state)
+{
+	struct world *world = *state;
+	struct rh_view view;
+	open_ring(world, 10);
+	publish_rows(world, 10);
+	struct rh_ring *ring = attach(world, &view);
+	world->system.boottime_ns = clock_now_ns(CLOCK_BOOTTIME) - 30 * (uint64_t)NS_PER_S;
+	struct publish_batch batch = {world->records, world->scores, world->pids, 10, 10};
+	ring_heartbeat(world->publish.writer, world->system.boottime_ns);
+	assert_int_equal(rh_writer_status(ring), RH_HUNG);
+	assert_int_equal(publish_sample(&world->publish, &world->system, &batch, interval_ns), 0);
+	assert_int_equal(rh_writer_status(ring), RH_RUNNING);
+	ring_heartbeat(world->publish.writer, world->system.boottime_ns);
+	publish_heartbeat(&world->publish);
+	assert_int_equal(rh_writer_status(ring), RH_RUNNING);
+	rh_close(&ring);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -251,6 +271,7 @@ int main(void)
 	        TEST(too_many_processes_are_cut_openly),
 	        TEST(a_ring_taken_away_is_replaced_within_one_sample),
 	        TEST(a_living_writer_keeps_its_name),
+	        TEST(a_slow_sample_is_no_hang),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,8 +334,6 @@ static void test_running_and_hung(void **state)
 	assert_int_equal(rh_writer_status(f->ring), RH_RUNNING);
 	ring_heartbeat(f->writer, now + 3600ull * NS_PER_S); /* a beat from the future is no age */
 	assert_int_equal(rh_heartbeat_age_ns(f->ring), 0);
-	assert_int_equal(fixture_publish(f, 1, 1), 1);
-	assert_true(rh_heartbeat_age_ns(f->ring) < 2ull * NS_PER_S);
 }
 
 static void test_closed(void **state)
