@@ -38,14 +38,7 @@ static const char help[] =
         "Exit codes: 0 ok, 1 failure or already running, 2 usage or configuration, 3 nothing to stop, 4 no room for the ring or the "
         "database.\n";
 
-enum option_code {
-	OPTION_FOREGROUND = 'f',
-	OPTION_STOP = 's',
-	OPTION_CONFIG = 'c',
-	OPTION_INTERVAL = 'i',
-	OPTION_SAMPLER = 'b',
-	OPTION_DURATION = 't'
-};
+enum option_code { OPTION_FOREGROUND = OPTIONS_OWN, OPTION_STOP, OPTION_CONFIG, OPTION_INTERVAL, OPTION_SAMPLER, OPTION_DURATION };
 
 struct request {
 	struct options options;
@@ -85,9 +78,9 @@ static int take_option(struct request *request, int option)
 static bool read_options(struct request *request, int argc, char **argv)
 {
 	static const struct option known[] = {
+	        OPTIONS_EVERYWHERE,
+	        OPTIONS_DATABASE,
 	        {"name", required_argument, NULL, OPTIONS_NAME},
-	        {"db", required_argument, NULL, OPTIONS_DB},
-	        {"help", no_argument, NULL, OPTIONS_HELP},
 	        {"foreground", no_argument, NULL, OPTION_FOREGROUND},
 	        {"stop", no_argument, NULL, OPTION_STOP},
 	        {"config", required_argument, NULL, OPTION_CONFIG},

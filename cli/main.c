@@ -65,16 +65,29 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  rogue-hunter %s %s\n", commands[i].name, commands[i].synopsis);
 	fputs("\n`rogue-hunter COMMAND --help` says more; --version which release this is.\n"
-	      "Every command takes --name NAME where several daemons run.\n"
+	      "Every command but config takes --name NAME, where several daemons run.\n"
 	      "Exit codes: 0 ok, 1 failure, 2 usage, 3 no daemon or no data, 4 resources.\n",
 	        out);
 }
 
+/* Behind "--" there are arguments alone. */
+static int end_of_options(int argc, char **argv)
+{
+	int end = 1;
+
+	while (end < argc && strcmp(argv[end], "--") != 0)
+		end++;
+	return end < argc ? end : argc;
+}
+
+/* Is that option given, as "--db F", "--db=F", or cut short as getopt_long() allows? */
 static bool has_option(int argc, char **argv, const char *option)
 {
-	for (int i = 1; i < argc; i++)
-		if (strncmp(argv[i], option, strlen(option)) == 0)
+	for (int i = 1, end = end_of_options(argc, argv); i < end; i++) {
+		size_t length = strcspn(argv[i], "=");
+		if (length > strlen("--") && strncmp(argv[i], option, length) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -98,13 +111,13 @@ static bool lacks_options(const struct command *command, int argc, char **argv)
 	return false;
 }
 
-/* Runs a command with what is configured behind the options that were typed; those that were typed count. */
+/* Runs a command with what is configured behind the options that were typed; one that was typed counts. */
 static int run_configured(const struct command *command, int argc, char **argv)
 {
 	char options[CONFIGURED][32], values[CONFIGURED][CONFIG_TEXT_BYTES];
 	struct config config;
 	struct config_origin origin;
-	int failed = config_load(NULL, &config, &origin), count = argc;
+	int failed = config_load(NULL, &config, &origin), count = end_of_options(argc, argv), typed = count;
 
 	if (failed)
 		return failed;
@@ -113,7 +126,7 @@ static int run_configured(const struct command *command, int argc, char **argv)
 		complain("no memory");
 		return EXIT_FAILED;
 	}
-	memcpy(extended, argv, (size_t)argc * sizeof(*argv));
+	memcpy(extended, argv, (size_t)typed * sizeof(*argv));
 	for (size_t i = 0; i < CONFIGURED; i++) {
 		const struct config_row *row = config_row_of(configured[i].section, configured[i].key);
 		config_write_value(&config, row, values[i], sizeof(values[i]));
@@ -123,18 +136,25 @@ static int run_configured(const struct command *command, int argc, char **argv)
 		extended[count++] = options[i];
 		extended[count++] = values[i];
 	}
+	memcpy(extended + count, argv + typed, (size_t)(argc - typed) * sizeof(*argv));
+	count += argc - typed;
 	int result = command->run(count, extended);
 	free(extended);
 	return result;
 }
 
+/* --help and --version need no configuration, least of all a sound one. */
+static bool asks_what_it_is(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "-V") == 0)
+			return true;
+	return has_option(argc, argv, "--help") || has_option(argc, argv, "--version");
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
-	char help[] = "--help";
-
-	if (argc > 1 && strcmp(argv[1], "-h") == 0)
-		argv[1] = help;
-	if (!has_option(argc, argv, help) && lacks_options(command, argc, argv))
+	if (!asks_what_it_is(argc, argv) && lacks_options(command, argc, argv))
 		return run_configured(command, argc, argv);
 	return command->run(argc, argv);
 }
@@ -144,32 +164,50 @@ static bool is_one_of(const char *word, const char *a, const char *b, const char
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
-static bool asks_for_version(const char *word)
+/* `rogue-hunter help top` is `rogue-hunter top --help`. */
+static int run_help(int argc, char **argv)
 {
-	return is_one_of(word, "--version", "-V", "version");
+	char help[] = "--help";
+
+	if (argc < 3) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	const struct command *command = find(argv[2]);
+	if (!command)
+		return complain_unknown(argv[2]);
+	memmove(argv + 1, argv + 2, (size_t)(argc - 2) * sizeof(*argv));
+	argv[argc - 1] = help;
+	return run(command, argc - 1, argv + 1);
+}
+
+/* `rogue-hunter --json status`: says where the option belongs. */
+static int complain_option(int argc, char **argv)
+{
+	for (int i = 2; i < argc; i++)
+		if (find(argv[i])) {
+			complain("options follow the command: `rogue-hunter %s %s`", argv[i], argv[1]);
+			return EXIT_USAGE;
+		}
+	complain("unknown option %s; options follow a command, and `rogue-hunter --help` lists those", argv[1]);
+	return EXIT_USAGE;
 }
 
 static int dispatch(int argc, char **argv)
 {
-	char help[] = "--help";
-
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
-	const struct command *command = find(argv[1]);
-	if (asks_for_version(argv[1]) || (command && argc > 2 && asks_for_version(argv[2]) && argv[2][0] == '-')) {
+	if (is_one_of(argv[1], "--version", "-V", "version")) {
 		puts("rogue-hunter " RH_VERSION);
 		return EXIT_OK;
 	}
-	if (is_one_of(argv[1], "--help", "-h", "help")) {
-		if (argc < 3) {
-			print_help(stdout);
-			return EXIT_OK;
-		}
-		command = find(argv[2]);
-		return command ? run(command, 2, (char *[]){argv[2], help, NULL}) : complain_unknown(argv[2]);
-	}
+	if (is_one_of(argv[1], "--help", "-h", "help"))
+		return run_help(argc, argv);
+	if (argv[1][0] == '-')
+		return complain_option(argc, argv);
+	const struct command *command = find(argv[1]);
 	return command ? run(command, argc - 1, argv + 1) : complain_unknown(argv[1]);
 }
 

@@ -26,6 +26,13 @@ int options_mistake(struct options *options, const char *format, ...)
 	return OPTIONS_STOP;
 }
 
+static int show(struct options *options, const char *text)
+{
+	fputs(text, stdout);
+	options->exit_code = 0;
+	return OPTIONS_STOP;
+}
+
 /* Handles one of the common options. Returns false if it is the command's own; *ret_stop is OPTIONS_STOP where all is said. */
 static bool handle_common(struct options *options, int option, int *ret_stop)
 {
@@ -43,9 +50,12 @@ static bool handle_common(struct options *options, int option, int *ret_stop)
 		options->json = true;
 		return true;
 	case OPTIONS_HELP:
-		fputs(options->help, stdout);
-		options->exit_code = 0;
-		*ret_stop = OPTIONS_STOP;
+	case 'h':
+		*ret_stop = show(options, options->help);
+		return true;
+	case OPTIONS_VERSION:
+	case 'V':
+		*ret_stop = show(options, "rogue-hunter " RH_VERSION "\n");
 		return true;
 	default:
 		return false;
@@ -59,7 +69,7 @@ static int refused(struct options *options, int answer, char **argv)
 
 	if (answer == ':')
 		return options_mistake(options, "%s needs a value", typed);
-	if (optopt >= OPTIONS_NAME)
+	if (optopt >= OPTIONS_OWN)
 		return options_mistake(options, "%s: this option takes no value", typed);
 	if (optopt > 0)
 		return options_mistake(options, "unknown option -%c", optopt);
@@ -69,7 +79,7 @@ static int refused(struct options *options, int answer, char **argv)
 int options_next(struct options *options, int argc, char **argv, const char *letters, const struct option *known)
 {
 	char quiet_letters[LETTERS_BYTES];
-	snprintf(quiet_letters, sizeof(quiet_letters), ":%s", letters); /* the colon: tell a missing value from an unknown option */
+	snprintf(quiet_letters, sizeof(quiet_letters), ":hV%s", letters); /* the colon: tell a missing value from an unknown option */
 
 	if (!options->started_)
 		optind = 0; /* the front command may have used getopt before */

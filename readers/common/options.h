@@ -1,5 +1,5 @@
 /*
- * options.h - what the command lines of all readers have in common: --name, --json, --db, --help and the wording of mistakes.
+ * options.h - what the command lines of all commands have in common: --name, --json, --db, --help, --version and the wording of mistakes.
  *
  *     static const struct option known[] = {OPTIONS_COMMON, {"count", required_argument, NULL, 'c'}, {0}};
  *     struct options options = {.command = "watch", .help = help_text};
@@ -18,16 +18,20 @@
 
 enum {
 	OPTIONS_END = -1,  /* all options are read: the arguments begin at argv[optind] */
-	OPTIONS_STOP = -2, /* the help was shown, or a mistake reported: leave with exit_code */
+	OPTIONS_STOP = -2, /* help or version was shown, or a mistake reported: leave with exit_code */
 };
 
-enum { OPTIONS_NAME = 1000, OPTIONS_JSON, OPTIONS_DB, OPTIONS_HELP };
+/* Values of long options lie above all letters; a command's own begin with OPTIONS_OWN. */
+enum { OPTIONS_OWN = 256, OPTIONS_NAME = 1000, OPTIONS_JSON, OPTIONS_DB, OPTIONS_HELP, OPTIONS_VERSION };
 
 /* clang-format off */
+#define OPTIONS_EVERYWHERE \
+	{"help", no_argument, NULL, OPTIONS_HELP}, \
+	{"version", no_argument, NULL, OPTIONS_VERSION}
 #define OPTIONS_COMMON \
+	OPTIONS_EVERYWHERE, \
 	{"name", required_argument, NULL, OPTIONS_NAME}, \
-	{"json", no_argument, NULL, OPTIONS_JSON}, \
-	{"help", no_argument, NULL, OPTIONS_HELP}
+	{"json", no_argument, NULL, OPTIONS_JSON}
 #define OPTIONS_DATABASE \
 	{"db", required_argument, NULL, OPTIONS_DB}
 /* clang-format on */
@@ -44,7 +48,7 @@ struct options {
 };
 
 /*
- * Reads the next option that is the command's own; handles the common ones.
+ * Reads the next option that is the command's own; handles the common ones, as far as `known` has them, and -h and -V.
  * Returns its value from `known`, OPTIONS_END or OPTIONS_STOP. The value's text is in optarg.
  */
 int options_next(struct options *options, int argc, char **argv, const char *letters, const struct option *known);

@@ -43,7 +43,8 @@ enum { SHOWN = sizeof(shown) / sizeof(shown[0]) };
 
 static bool read_options(struct request *request, int argc, char **argv)
 {
-	static const struct option known[] = {OPTIONS_COMMON, OPTIONS_DATABASE, {"open", no_argument, NULL, 'o'}, {0}};
+	enum { OPEN = OPTIONS_OWN };
+	static const struct option known[] = {OPTIONS_COMMON, OPTIONS_DATABASE, {"open", no_argument, NULL, OPEN}, {0}};
 	struct options *options = &request->options;
 
 	for (int code; (code = options_next(options, argc, argv, "n:", known)) != OPTIONS_END;)
@@ -52,7 +53,7 @@ static bool read_options(struct request *request, int argc, char **argv)
 			if (!options_number(options, "-n", 1, INT32_MAX, &request->limit))
 				return false;
 			break;
-		case 'o':
+		case OPEN:
 			request->open_only = true;
 			break;
 		default:

@@ -40,7 +40,7 @@ static const char help_text[] = "usage: rogue-hunter history [--since T] [--unti
                                 "Exit code: 0 ok, 1 failure, 2 usage, 3 no database, or nothing in it that fits.\n";
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
-enum option_code { SINCE = 1, UNTIL, COMMAND, BAND, FORMAT };
+enum option_code { SINCE = OPTIONS_OWN, UNTIL, COMMAND, BAND, FORMAT };
 
 struct request {
 	struct options options;

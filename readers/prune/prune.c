@@ -35,7 +35,7 @@ static const char help_text[] =
         "\n"
         "Exit code: 0 ok, 1 failure or not confirmed, 2 usage, 3 no database, 4 disk full.\n";
 
-enum option_code { DRY_RUN = 1, FORCE, EVENTS_DAYS, MACHINE_HOURS };
+enum option_code { DRY_RUN = OPTIONS_OWN, FORCE, EVENTS_DAYS, MACHINE_HOURS };
 
 struct request {
 	struct options options;

@@ -73,7 +73,7 @@ static int read_sort(struct request *request)
 	        &request->options, "--sort: unknown field \"%s\": did you mean %s?", optarg, columns_nearest(COLUMNS_PROCESS, optarg));
 }
 
-enum { OPTION_ALL = 256, OPTION_SORT, OPTION_FIELDS };
+enum { OPTION_ALL = OPTIONS_OWN, OPTION_SORT, OPTION_FIELDS };
 
 static int read_option(struct request *request, int option)
 {

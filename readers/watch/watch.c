@@ -74,7 +74,7 @@ static int read_fields(struct request *request)
 /* Returns false where the command is at its end. */
 static bool read_options(struct request *request, int argc, char **argv)
 {
-	enum { FIELDS = 256, COUNT };
+	enum { FIELDS = OPTIONS_OWN, COUNT };
 	static const struct option known[] = {
 	        OPTIONS_COMMON, {"fields", required_argument, NULL, FIELDS}, {"count", required_argument, NULL, COUNT}, {0}};
 

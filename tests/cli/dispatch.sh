@@ -26,11 +26,20 @@ for command in $commands; do
 	done
 	for option in --version -V; do
 		expect 0 "$hunter" "$command" $option
-		said '^rogue-hunter [0-9]'
+		grep -q '^rogue-hunter [0-9]*\.[0-9]*\.[0-9]*$' "$TEMP/out" || fail "$command $option: $(cat "$TEMP/out")"
 	done
 	expect 2 "$hunter" "$command" --no-such-option
 	[ "$(wc -l <"$TEMP/err")" = 1 ] && grep -q '^rogue-hunter: ' "$TEMP/err" || fail "$command: $(cat "$TEMP/err")"
 	[ ! -s "$TEMP/out" ] || fail "$command --no-such-option: $(cat "$TEMP/out")"
+done
+
+for call in 'events show --version' 'events show 3 -V' 'top --json --version' 'config show --version'; do
+	expect 0 "$hunter" $call
+	said '^rogue-hunter [0-9]'
+done
+for call in 'events show --help' 'help events show'; do
+	expect 0 "$hunter" $call
+	said '^usage: rogue-hunter events show ID'
 done
 
 expect 2 "$hunter"
@@ -45,6 +54,11 @@ expect 2 "$hunter" $'\033]0;evil\007'
 grep -q $'\033' "$TEMP/err" && fail "a control character came out"
 expect 2 "$hunter" ""
 expect 2 "$hunter" --foreground
+said 'unknown option --foreground; options follow a command'
+expect 2 "$hunter" --json status
+said 'options follow the command: `rogue-hunter status --json`'
+expect 2 "$hunter" config show --name x
+said 'unknown option --name'
 expect 1 bash -c "'$hunter' config show >/dev/full"
 said "cannot write the output"
 
@@ -54,7 +68,15 @@ if [ "$(id -u)" != 0 ]; then
 	printf '[storage]\npath = "/nonexistent/configured.db"\n' >"$XDG_CONFIG_HOME/rogue-hunter/config.toml"
 	"$hunter" status --name "$NAME" --json >"$TEMP/out" 2>"$TEMP/err"
 	said "/nonexistent/configured.db"
+	for typed in '--db /typed.db' '--db=/typed.db' '--d /typed.db'; do
+		"$hunter" status --name "$NAME" --json $typed >"$TEMP/out" 2>"$TEMP/err"
+		said '"/typed.db"'
+	done
+	"$hunter" events show -- 1 >"$TEMP/out" 2>"$TEMP/err"
+	said "/nonexistent/configured.db"
 	echo '[storage' >"$XDG_CONFIG_HOME/rogue-hunter/config.toml"
+	expect 0 "$hunter" status --help
+	expect 0 "$hunter" status --json --version
 	expect 2 "$hunter" status --name "$NAME"
 	said "config.toml:1:"
 fi

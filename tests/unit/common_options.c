@@ -19,7 +19,8 @@ static uint64_t number;
 /* A command with one option of its own in either form. */
 static int command(int argc, char **argv)
 {
-	static const struct option known[] = {OPTIONS_COMMON, OPTIONS_DATABASE, {"count", required_argument, NULL, 'c'}, {0}};
+	static const struct option known[] = {
+	        OPTIONS_COMMON, OPTIONS_DATABASE, {"count", required_argument, NULL, 'c'}, {"own", no_argument, NULL, OPTIONS_OWN}, {0}};
 
 	options = (struct options){.command = "test", .help = "usage: test\n"};
 	number = 0;
@@ -30,6 +31,8 @@ static int command(int argc, char **argv)
 		case 'c':
 			if (!options_number(&options, "--count", 2, 9, &number))
 				return options.exit_code;
+			break;
+		case OPTIONS_OWN:
 			break;
 		default:
 			return options.exit_code;
@@ -58,6 +61,9 @@ static void good_lines(void **state)
 	expect(ARGV("-c", "5"), 0, "", "");
 	assert_int_equal(number, 5);
 	expect(ARGV("--help", "--json"), 0, "usage: test\n", "");
+	expect(ARGV("--json", "-h"), 0, "usage: test\n", "");
+	expect(ARGV("--json", "--version"), 0, "rogue-hunter " RH_VERSION "\n", "");
+	expect(ARGV("-V"), 0, "rogue-hunter " RH_VERSION "\n", "");
 }
 
 static void mistakes(void **state)
@@ -71,6 +77,8 @@ static void mistakes(void **state)
 	        {"-c", NULL, "-c needs a value"},
 	        {"--name", NULL, "--name needs a value"},
 	        {"--json=yes", NULL, "--json=yes: this option takes no value"},
+	        {"--own=yes", NULL, "--own=yes: this option takes no value"},
+	        {"--own", "-xy", "unknown option -x"},
 	        {"--count", "1", "--count takes a number from 2 to 9"},
 	        {"--count", "10", "--count takes a number from 2 to 9"},
 	        {"--count", "3x", "--count takes a number from 2 to 9"},
