@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Copies up to length bytes of text (stops at NUL) into out as printable UTF-8: each control, each byte that is not part of valid
  * UTF-8, and each invisible formatting character becomes one '?'. Cuts only between characters. Returns the length of out, which is
@@ -45,4 +49,7 @@ bool text_to_duration(const char *text, double *ret_seconds);
 /* Writes bytes as at most 7 columns: "512", "9.2K", "37M", "1.4G". Returns out. */
 char *text_bytes(double bytes, char out[16]);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

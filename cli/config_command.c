@@ -27,7 +27,7 @@ static const char help[] = "usage: rogue-hunter config show [--json] [--default]
                            "\n"
                            "Exit codes: 0 ok, 2 a fault in the command line or in the file.\n";
 
-/* A text between quotes; what is not ASCII as \uXXXX, the only form in which our reader takes it. */
+/* A text between quotes; what cannot be seen as an escape, the only form in which our reader takes it. */
 static void print_toml_text(const char *text)
 {
 	size_t length = strlen(text);
@@ -38,8 +38,8 @@ static void print_toml_text(const char *text)
 		size_t bytes = text_decode(text + i, length - i, &code_point);
 		if (code_point == '"' || code_point == '\\')
 			printf("\\%c", (int)code_point);
-		else if (code_point <= '~')
-			putchar((int)code_point);
+		else if (bytes > 0 && !text_is_unsafe(code_point))
+			fwrite(text + i, 1, bytes, stdout);
 		else
 			printf(code_point > 0xffff ? "\\U%08" PRIx32 : "\\u%04" PRIx32, code_point);
 		i += bytes ? bytes : 1;
@@ -210,9 +210,10 @@ static int run_path(void)
 
 int config_main(int argc, char **argv)
 {
-	enum { OPTION_DEFAULT = 'd', OPTION_CONFIG = 'c' };
+	enum { OPTION_DEFAULT = OPTIONS_OWN, OPTION_CONFIG };
 	static const struct option known[] = {
-	        OPTIONS_COMMON,
+	        OPTIONS_EVERYWHERE,
+	        {"json", no_argument, NULL, OPTIONS_JSON},
 	        {"default", no_argument, NULL, OPTION_DEFAULT},
 	        {"config", required_argument, NULL, OPTION_CONFIG},
 	        {0},

@@ -12,6 +12,7 @@
 #define TOML_ASSERT(expression) static_assert(true)
 #include <toml++/toml.h>
 
+#include "base/text.h"
 #include "cli/config_toml.h"
 
 #include <algorithm>
@@ -24,6 +25,8 @@ namespace
 {
 
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
+constexpr const char *not_a_value = "a value must be a number, true, false, or text between quotes";
 
 /* The parser says "Error while parsing SCOPE: ...": what we say for a scope. */
 struct scope {
@@ -40,7 +43,7 @@ constexpr scope scopes[] = {
         {"literal string", "a text must hold no control characters"},
         {"unicode scalar sequence", "a \\u escape must be followed by the hexadecimal number of a character"},
         {"boolean", "a truth value must be true or false"},
-        {"value", "a value must be a number, true, false, or text between quotes"},
+        {"value", not_a_value},
         {"comment", "a comment must hold no control characters"},
 };
 
@@ -141,35 +144,66 @@ toml::source_position place_of(const toml::table &root, std::string_view name)
 	return section->source().begin;
 }
 
+/* Bytes of the character at the begin, 0 where it may not stand in a text as it is. */
+std::size_t plain_character(std::string_view rest)
+{
+	std::uint32_t code_point;
+	std::size_t bytes = text_decode(rest.data(), rest.size(), &code_point);
+
+	return bytes > 0 && !text_is_unsafe(code_point) ? bytes : 0;
+}
+
 /*
  * What a line must be before the parser sees it. Fuzzing toml++ 3.3 showed what it cannot take: it frees its tables by recursion, so that a
  * key of 400,000 dots overflows the stack (a key is on one line: short lines bound the depth), and it runs into code marked unreachable at
- * characters outside of ASCII wherever it looks for white space, also within texts over several lines. No key needs either.
+ * characters outside of ASCII wherever it looks for the end of something: white space, a wrong value, a text over several lines. So they may
+ * stand only in the text of KEY = "TEXT", where it looks for nothing but the quote; and nothing, so no list either, goes over several lines.
  */
 const char *fault_of_line(std::string_view line, std::size_t &i)
 {
 	constexpr std::size_t line_max = 4096;
-	char quote = 0; /* of the text that we are in */
+	char quote = 0, before = 0; /* of the text that we are in; the last character outside of texts that is no blank */
+	unsigned equals = 0;        /* outside of texts */
 
 	if (line.size() > line_max)
 		return "a line must be at most 4096 bytes";
 	for (i = 0; i < line.size(); i++) {
 		char c = line[i];
-		if ((c < ' ' || c > '~') && c != '\t')
-			return "outside of comments all characters must be printable ASCII; in a text between \" others are written "
-			       "\\u00e4";
-		if (quote == '"' && c == '\\')
+		if ((c < ' ' || c > '~') && c != '\t') {
+			bool is_value = quote && before == '=' && equals == 1;
+			std::size_t bytes = is_value ? plain_character(line.substr(i)) : 0;
+			if (bytes == 0)
+				return is_value ? "a text must be UTF-8; control and invisible characters are written \\u00ad between \""
+				                : "all characters must be printable ASCII, but in comments and in the text of key = "
+				                  "\"text\"";
+			i += bytes - 1;
+		} else if (quote == '"' && c == '\\') {
 			i++;
-		else if (quote)
+		} else if (quote) {
+			before = c == quote ? c : before;
 			quote = c == quote ? 0 : quote;
-		else if (c == '#')
+		} else if (c == '#') {
 			return nullptr;
-		else if ((c == '"' || c == '\'') && line.substr(i, 3) == std::string(3, c))
+		} else if (c == '[' && before == '=') {
+			return not_a_value;
+		} else if ((c == '"' || c == '\'') && line.substr(i, 3) == std::string(3, c)) {
 			return "a text must stand between single quotes and end on its line";
-		else if (c == '"' || c == '\'')
+		} else if (c == '"' || c == '\'') {
 			quote = c;
+		} else if (c != ' ' && c != '\t') {
+			before = c;
+			equals += c == '=';
+		}
 	}
 	return quote ? "a text must stand between quotes and end on its line" : nullptr;
+}
+
+/* Columns are counted in characters, as the parser does. */
+toml::source_index column_of(std::string_view line, std::size_t at)
+{
+	auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+
+	return static_cast<toml::source_index>(1 + std::count_if(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(at), begins));
 }
 
 bool has_sound_lines(std::string_view text, faults &found)
@@ -183,7 +217,7 @@ bool has_sound_lines(std::string_view text, faults &found)
 			line.remove_suffix(1);
 		std::size_t at = 0;
 		if (const char *rule = fault_of_line(line, at)) {
-			found.add({number, static_cast<toml::source_index>(at + 1)}, rule);
+			found.add({number, column_of(line, std::min(at, line.size()))}, rule);
 			return false;
 		}
 	}

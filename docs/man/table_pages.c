@@ -85,8 +85,9 @@ static void config_page(void)
 	     "line,\n"
 	     "column and rule, and nothing is started.\n"
 	     "Lines are at most 4096 bytes long, and texts stand on one line.\n"
-	     "Outside of comments all characters are printable ASCII; in a text between double quotes others are written as\n"
-	     ".Ql \\eu00e4 .\n"
+	     "Keys are ASCII; texts and comments are UTF-8. A text between double quotes may hold escapes, as\n"
+	     ".Ql \\eu00e4 ,\n"
+	     "which control and invisible characters need.\n"
 	     ".Pp\n.Dl rogue-hunter config show\nprints every key with its value, ready to be edited;\n.Dl rogue-hunter config "
 	     "check\nchecks a file.\n"
 	     ".Sh KEYS");

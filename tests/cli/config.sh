@@ -9,7 +9,9 @@ cat >"$TEMP/own.toml" <<'EOT'
 [sampling]
 interval = 0.25
 [storage]
-path = "/a \"b\" \\ c/\u00e4\U0001f600.db" # ä
+path = "/a \"b\" \\ c/\u00e4\u00ad\U0001f600\U000e0001.db" # ä
+[log]
+path = "/home/jürgen"
 [bands]
 medium = 41
 EOT
@@ -17,7 +19,8 @@ expect 0 "$hunter" config show --config "$TEMP/own.toml"
 cp "$TEMP/out" "$TEMP/shown.toml"
 said "from $TEMP/own.toml"
 said '^interval = 0.25$'
-said '^path = "/a \\"b\\" \\\\ c/\\u00e4\\U0001f600.db"$'
+said '^path = "/a \\"b\\" \\\\ c/ä\\u00ad😀\\U000e0001.db"$'
+said '^path = "/home/jürgen"$'
 said '^medium = 41.0$'
 said '^keep = 5$'
 expect 0 "$hunter" config check "$TEMP/shown.toml"

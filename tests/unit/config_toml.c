@@ -24,7 +24,8 @@ static const struct example faults[] = {
         {"[sampling]\ninterval = nan\n", 2, 12, "from 0.02 to 60"},
         {"[sampling]\n\n  interval = 61\n", 3, 14, "from 0.02 to 60"},
         {"[log]\nkeep = 1.5\n", 2, 8, "log.keep must be a whole number from 1 to 1000"},
-        {"[log]\nkeep = [1]\n", 2, 8, "log.keep must be a whole number"},
+        {"[log]\nkeep = [1]\n", 2, 8, "a value must be a number, true, false, or text"},
+        {"[log]\nkeep = {a = 1}\n", 2, 8, "log.keep must be a whole number"},
         {"[log]\nkeep = 2026-11-20\n", 2, 8, "log.keep must be a whole number"},
         {"[log]\nlevel = \"hunter2\"\n", 2, 9, "log.level must be one of \"debug\""},
         {"[log]\npath = \"/a\\u0000b\"\n", 2, 8, "log.path must be text of at most 255 bytes without control characters"},
@@ -60,8 +61,20 @@ static const struct example faults[] = {
         {"[log]\nkeep = 1\nkeep = 2\n", 3, 0, "must not be given twice"},
         {"[log]\n[ring]\n[log]\n", 3, 0, "must not be given twice"},
         {"\xff\xfe", 1, 1, "all characters must be printable ASCII"},
-        {"[log]\npath = '\303\244'\n", 2, 9, "written \\u00e4"},
-        {"[log]\npath = \"/\1\"\n", 2, 10, "all characters must be printable ASCII"},
+        /* beyond ASCII: in a text behind a '=' and nowhere else, and nothing invisible */
+        {"[log]\nl\303\244vel = 'info'\n", 2, 2, "all characters must be printable ASCII"},
+        {"[log]\n'l\303\244vel' = 'info'\n", 2, 3, "all characters must be printable ASCII"},
+        {"[log]\npath = '/\303\244' \303\244\n", 2, 13, "all characters must be printable ASCII"},
+        {"log = {path = '\303\244'}\n", 1, 16, "all characters must be printable ASCII"},
+        {"[log]\npath = 0a='\303\244'\n", 2, 12, "all characters must be printable ASCII"},         /* unreachable code of toml++ 3.3 */
+        {"[log]\npath=[\nb='\303\244'\n]", 2, 6, "a value must be a number, true, false, or text"}, /* the same */
+        {"[log]\npath = x'\303\244'\n", 2, 10, "all characters must be printable ASCII"},
+        {"[log]\npath = '/\303\244\303'\n", 2, 11, "a text must be UTF-8"},
+        {"[log]\npath = '/\355\240\200'\n", 2, 10, "a text must be UTF-8"},
+        {"[log]\npath = \"/\302\237\"\n", 2, 10, "invisible characters are written"},
+        {"[log]\npath = \"/\342\200\256\"\n", 2, 10, "invisible characters are written"},
+        {"[log]\npath = \"/\\\303\244\"\n", 2, 0, "a text must be UTF-8"},
+        {"[log]\npath = \"/\1\"\n", 2, 10, "a text must be UTF-8; control"},
         {"# \xff'\n", 1, 0, "the file must be UTF-8 text"},
         {"# hunter2\x01\n", 1, 0, "a comment must hold no control characters"},
 };
@@ -111,6 +124,26 @@ static void test_values(void **state)
 	assert_true(read_toml("\xef\xbb\xbf[log]\n", 9, &config, &fault)); /* byte order mark */
 	assert_true(read_toml("sampling.interval = 1\nlog = {keep = 2}", 38, &config, &fault));
 	assert_int_equal(config.log_keep, 2);
+}
+
+/* A folder's name may be of any language. */
+static void test_utf8(void **state)
+{
+	static const char *const texts[] = {"/home/j\303\274rgen/x.db", "/\346\227\245\346\234\254", "/\360\237\220\247/a b"};
+	struct config config;
+	struct config_fault fault;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (const char *quote = "'\""; *quote; quote++) {
+			char toml[200];
+			size_t length =
+			        (size_t)snprintf(toml, sizeof(toml), "[storage]\npath=\t%c%s%c # x\nlog = 1", *quote, texts[i], *quote);
+			assert_false(read_toml(toml, length, &config, &fault)); /* for what comes after it */
+			assert_int_equal(fault.line, 3);
+			assert_true(read_toml(toml, length - strlen("log = 1"), &config, &fault));
+			assert_string_equal(config.storage_path, texts[i]);
+		}
 }
 
 /* toml++ 3.3 frees tables by recursion: depth must be bounded before it parses. */
@@ -171,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_faults),
 	        cmocka_unit_test(test_values),
+	        cmocka_unit_test(test_utf8),
 	        cmocka_unit_test(test_depth),
 	        cmocka_unit_test(test_garbage),
 	};
