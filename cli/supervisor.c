@@ -28,6 +28,7 @@ enum { CHILDREN = sizeof(specs) / sizeof(specs[0]), COLLECTOR = 0 };
 #endif
 static const uint64_t start_limit_ns = 30 * (uint64_t)NS_PER_S;
 static const uint64_t stop_limit_ns = 5 * (uint64_t)NS_PER_S;
+static const uint64_t echo_ns = 1 * (uint64_t)NS_PER_S;
 enum { HUNG_LOOKS = 6 }; /* looks at a hung collector, one every SUPERVISOR_WATCH_NS, before it is killed */
 
 enum phase { STARTING, RUNNING, STOPPING };
@@ -46,6 +47,7 @@ struct supervisor {
 	bool killing; /* the children had their time to stop */
 	/* deadlines, MONOTONIC ns; 0: none */
 	uint64_t start_limit_ns, end_ns, kill_ns, watch_ns;
+	uint64_t insist_ns; /* a request to stop that comes before is the same one again */
 };
 
 /* One line about a child: "NAME WHAT", and its name and pid as fields. */
@@ -76,16 +78,17 @@ static void stop(struct supervisor *s, int exit_code, const char *reason)
 	s->exit_code = exit_code;
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	s->kill_ns = clock_now_ns(CLOCK_MONOTONIC) + stop_limit_ns;
+	s->insist_ns = clock_now_ns(CLOCK_MONOTONIC) + echo_ns;
 	signal_all(s, SIGTERM);
 }
 
-static void kill_all(struct supervisor *s)
+static void kill_all(struct supervisor *s, const char *why)
 {
 	s->kill_ns = 0;
 	s->killing = true;
 	for (int i = 0; i < CHILDREN; i++)
 		if (s->children[i].pid > 0)
-			log_child(&s->children[i], LOG_WARNING_, "child_kill", "does not stop: killing it");
+			log_child(&s->children[i], LOG_WARNING_, "child_kill", why);
 	signal_all(s, SIGKILL);
 }
 
@@ -234,16 +237,18 @@ static void reap_children(struct supervisor *s)
 	}
 }
 
+/*
+ * The second request means "at once". Not so within a second of the first: timeout(1), service managers and terminals send to a process and to its
+ * group, and what reaches us twice was asked for once. The children get the group's signal as well as ours; to them the second is nothing new.
+ */
 static void handle_stop_signal(struct supervisor *s, const struct signalfd_siginfo *info)
 {
 	char reason[80];
 
 	if (info->ssi_signo == SIGHUP && !s->options->foreground)
 		return; /* no terminal: nothing has hung up */
-	if (s->phase == STOPPING && !s->killing) {
-		kill_all(s); /* asked for twice */
-		return;
-	}
+	if (s->phase == STOPPING && !s->killing && clock_now_ns(CLOCK_MONOTONIC) >= s->insist_ns)
+		kill_all(s, "is to stop at once: killing it");
 	snprintf(reason, sizeof(reason), "SIG%s received", sigabbrev_np((int)info->ssi_signo));
 	stop(s, EXIT_OK, reason);
 }
@@ -311,7 +316,7 @@ static void handle_deadlines(struct supervisor *s)
 	if (s->phase == STARTING && is_due(s->start_limit_ns, now_ns))
 		stop(s, EXIT_FAILED, "no sample was published within 30 s; the log says more");
 	if (s->phase == STOPPING && is_due(s->kill_ns, now_ns))
-		kill_all(s);
+		kill_all(s, "does not stop: killing it");
 	if (s->phase == RUNNING && is_due(s->watch_ns, now_ns))
 		watch_collector(s);
 	for (int i = 0; i < CHILDREN && s->phase != STOPPING; i++)

@@ -87,22 +87,34 @@ grep -q "^arguments --name $NAME --config-fd 3 --ready-fd 4$" "$TEMP/seen" || fa
 grep -q "^storage.path=$DATABASE$" "$TEMP/plain" || fail "no resolved configuration"
 [ ! -e "$TEMP/changed" ] || fail "a child can change the configuration of the others"
 
-# --- one that takes no notice of SIGTERM is killed; a second request does not wait for that
-echo 'trap "" TERM; ready; rest' | stand_in rh-tracker
+# --- a request that arrives twice at once, as from timeout(1), is one request: children have their time to end in good order
+echo 'trap "echo orderly >>\"'"$TEMP"'/end\"; exit 0" TERM; trap "" INT; ready; rest' | stand_in rh-tracker
 kill -9 "$(pid_of tracker)"
 wait_until started_times tracker 2
 supervisor=$(daemon_pid) tracker=$(pid_of tracker)
+kill -STOP "$supervisor" "$tracker" # so that the supervisor finds both at once, and the child cannot be faster than a SIGKILL
 kill -TERM "$supervisor"
+kill -INT "$supervisor"
+kill -CONT "$supervisor"
 wait_until logged daemon_stop
-kill -TERM "$supervisor"
+kill -CONT "$tracker"
+wait_until is_gone "$supervisor"
+[ -s "$TEMP/end" ] && ! logged child_kill || fail "one request, sent twice, killed the tracker"
+
+# --- one that takes no notice of SIGTERM is killed; a second request does not wait for that
+echo 'trap "" TERM; ready; rest' | stand_in rh-tracker
+start 0
+supervisor=$(daemon_pid) tracker=$(pid_of tracker)
+again() { kill -TERM "$supervisor" 2>/dev/null; logged 'tracker is to stop at once: killing it'; }
+wait_until again
 wait_until is_gone "$supervisor"
 is_gone "$tracker" || fail "SIGTERM was ignored, and that was that"
-logged 'tracker does not stop: killing it' || fail "the killing was not logged"
 echo 'ready; rest' | stand_in rh-collector
 start 0
 supervisor=$(daemon_pid) tracker=$(pid_of tracker)
 kill -TERM "$supervisor"
 wait_until is_gone "$supervisor" # after its 5 s
+logged 'tracker does not stop: killing it' || fail "the killing was not logged"
 is_gone "$tracker" || fail "SIGTERM was ignored, and that was that"
 
 # --- a program that is not there
