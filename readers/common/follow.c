@@ -9,16 +9,23 @@
 #include <time.h>
 
 enum { TAKE_TRIES = 8 };
+static const uint64_t pause_ns = 200 * (uint64_t)NS_PER_MS;
 
-static void follow_adopt(struct follow *follow, struct rh_ring *ring)
+/* Changes over to a ring if it is another than the one before. Returns whether it is; else it is closed. The handles never have one address. */
+static bool adopt(struct follow *follow, struct rh_ring *ring)
 {
 	struct rh_info info;
 
-	rh_close(&follow->ring);
 	rh_info(ring, &info);
+	if (follow->ring && info.generation == follow->generation) {
+		rh_close(&ring);
+		return false;
+	}
+	rh_close(&follow->ring);
 	follow->ring = ring;
 	follow->generation = info.generation;
 	follow->cursor = 0;
+	return true;
 }
 
 enum rh_status follow_open(struct follow *follow, const char *instance, bool from_oldest, struct rh_error *error)
@@ -29,7 +36,7 @@ enum rh_status follow_open(struct follow *follow, const char *instance, bool fro
 	*follow = (struct follow){.instance = instance};
 	if (status != RH_OK)
 		return status;
-	follow_adopt(follow, ring);
+	adopt(follow, ring);
 	if (!from_oldest)
 		follow->cursor = rh_newest(ring);
 	return RH_OK;
@@ -47,43 +54,21 @@ void follow_close(struct follow *follow)
 	rh_close(&follow->ring);
 }
 
-/* Takes the next sample, if there is one. Returns RH_OK, RH_NONE, RH_BUSY, RH_CORRUPT, RH_SYSTEM. */
-static enum rh_status follow_take(struct follow *follow, uint32_t limit, struct batch *batch)
+/* Looks for a successor of a writer that is gone. Returns RH_TIMEOUT where there is one, else `state` after a short pause. */
+static enum rh_status find_successor(struct follow *follow, enum rh_status state)
 {
-	for (int i = 0; i < TAKE_TRIES; i++) {
-		struct rh_view view;
-		enum rh_status status = rh_next(follow->ring, &follow->cursor, &follow->lost, &view);
-		if (status != RH_OK)
-			return status;
-		status = batch_copy(&view, limit, batch);
-		if (status != RH_LAPPED)
-			return status;
-		follow->lost++; /* overwritten while it was being copied: the cursor is past it */
-	}
-	return RH_BUSY;
-}
-
-/* Looks for a successor of a writer that is gone. Returns RH_OK where there is one, else `state` after a short pause. */
-static enum rh_status follow_successor(struct follow *follow, enum rh_status state)
-{
+	struct timespec pause = clock_timespec(pause_ns); /* a closed ring does not block in rh_wait() */
 	struct rh_ring *ring;
+	enum rh_status opened = rh_open(follow->instance, &ring, NULL);
 
-	if (rh_open(follow->instance, &ring, NULL) == RH_OK) {
-		struct rh_info info;
-		rh_info(ring, &info);
-		if (info.generation != follow->generation) {
-			follow_adopt(follow, ring);
-			return RH_OK;
-		}
-		rh_close(&ring);
-	}
-	struct timespec pause = clock_timespec(200 * NS_PER_MS); /* a closed ring does not block in rh_wait() */
-	nanosleep(&pause, NULL);
-	return state;
+	if (opened == RH_OK && adopt(follow, ring))
+		return RH_TIMEOUT;
+	nanosleep(&pause, NULL); /* a signal may end it early */
+	return follow->ring ? state : opened;
 }
 
 /* Nothing is left to take: waits, or finds out why nothing comes. Returns RH_OK where it is worth while to take again. */
-static enum rh_status follow_wait(struct follow *follow)
+static enum rh_status wait_for_news(struct follow *follow)
 {
 	if (rh_wait(follow->ring, follow->cursor, NS_PER_S) == RH_OK)
 		return RH_OK;
@@ -93,19 +78,37 @@ static enum rh_status follow_wait(struct follow *follow)
 	if (state == RH_RUNNING)
 		return RH_TIMEOUT;
 	if (state == RH_DEAD || state == RH_CLOSED || state == RH_REPLACED)
-		return follow_successor(follow, state);
+		return find_successor(follow, state);
 	return state;
+}
+
+enum rh_status follow_view(struct follow *follow, struct rh_view *ret_view)
+{
+	if (!follow->ring)
+		return find_successor(follow, RH_NO_SEGMENT);
+	enum rh_status status = rh_next(follow->ring, &follow->cursor, &follow->lost, ret_view);
+	if (status == RH_NONE) {
+		status = wait_for_news(follow);
+		if (status == RH_OK)
+			status = rh_next(follow->ring, &follow->cursor, &follow->lost, ret_view);
+	}
+	if (status == RH_CORRUPT)
+		status = find_successor(follow, status);
+	return status == RH_NONE || status == RH_BUSY ? RH_TIMEOUT : status;
 }
 
 enum rh_status follow_next(struct follow *follow, uint32_t limit, struct batch *batch)
 {
-	enum rh_status status = follow_take(follow, limit, batch);
-
-	if (status != RH_NONE)
-		return status == RH_BUSY ? RH_TIMEOUT : status;
-	status = follow_wait(follow);
-	if (status != RH_OK)
-		return status;
-	status = follow_take(follow, limit, batch);
-	return status == RH_NONE || status == RH_BUSY ? RH_TIMEOUT : status;
+	for (int i = 0; i < TAKE_TRIES; i++) {
+		const struct rh_ring *ring = follow->ring;
+		struct rh_view view;
+		enum rh_status status = follow_view(follow, &view);
+		if (status == RH_OK)
+			status = batch_copy(&view, limit, batch);
+		if (status == RH_LAPPED)
+			follow->lost++; /* overwritten while it was being copied */
+		else if (status != RH_TIMEOUT || follow->ring == ring)
+			return status;
+	}
+	return RH_TIMEOUT;
 }

@@ -6,59 +6,32 @@
 #include "base/clock.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-enum { TAKE_TRIES = 8, PAUSE_MS = 200, FILTER_BITS = 1024, TRIM_SAMPLES = 16 };
+enum { TAKE_TRIES = 8, FILTER_BITS = 1024, TRIM_SAMPLES = 16 };
 
 struct feed *feed_new(const char *instance)
 {
 	struct feed *feed = calloc(1, sizeof(*feed));
 
 	if (feed)
-		feed->instance = instance;
+		feed->follow.instance = instance; /* attached by feed_next(): the daemon may come later */
 	return feed;
 }
 
 void feed_free(struct feed **feed)
 {
 	if (*feed)
-		rh_close(&(*feed)->ring);
+		follow_close(&(*feed)->follow);
 	free(*feed);
 	*feed = NULL;
 }
 
-static void pause_a_little(void)
-{
-	struct timespec time = clock_timespec((uint64_t)PAUSE_MS * NS_PER_MS);
-	nanosleep(&time, NULL); /* a signal may end it early */
-}
-
-/* Attaches to the ring that has the name now, if it is another one than before. Reads it from its oldest sample. */
-static enum rh_status attach(struct feed *feed)
-{
-	struct rh_ring *ring;
-	struct rh_info info;
-	enum rh_status status = rh_open(feed->instance, &ring, NULL);
-
-	if (status != RH_OK)
-		return status;
-	rh_info(ring, &info);
-	if (feed->ring && info.generation == feed->info.generation) {
-		rh_close(&ring);
-		return RH_NONE;
-	}
-	rh_close(&feed->ring);
-	feed->ring = ring;
-	feed->info = info;
-	feed->cursor = 0;
-	feed->attached = true;
-	return RH_OK;
-}
-
 void feed_resume(struct feed *feed, uint64_t generation, uint64_t sample)
 {
-	if (feed->ring && feed->info.generation == generation && sample <= rh_newest(feed->ring))
-		feed->cursor = sample;
+	struct follow *follow = &feed->follow;
+
+	if (follow->ring && follow->generation == generation && sample <= rh_newest(follow->ring))
+		follow->cursor = sample;
 }
 
 /* Which pids may be tracked: one bit each, so that the scan asks about few others. */
@@ -118,67 +91,26 @@ static uint64_t lag_of(const struct rh_system *system)
 	return now > published ? now - published : 0;
 }
 
-/* Takes the next sample, if there is one. Returns RH_OK, RH_NONE, RH_BUSY, RH_CORRUPT. */
-static enum rh_status take(struct feed *feed, const struct track *track, uint32_t top)
+enum rh_status feed_next(struct feed *feed, const struct track *track, uint32_t top)
 {
+	struct follow *follow = &feed->follow;
+
 	for (int i = 0; i < TAKE_TRIES; i++) {
+		const struct rh_ring *ring = follow->ring;
 		struct rh_view view;
-		enum rh_status status = rh_next(feed->ring, &feed->cursor, &feed->lost, &view);
+		enum rh_status status = follow_view(follow, &view);
+		feed->attached |= follow->ring != ring;
+		if (feed->attached)
+			rh_info(follow->ring, &feed->info);
 		if (status != RH_OK)
 			return status;
 		if (copy_rows(feed, &view, track, top)) {
 			feed->lag_ns = lag_of(&feed->system);
 			if (view.sample % TRIM_SAMPLES == 0)
-				rh_trim(feed->ring);
+				rh_trim(follow->ring);
 			return RH_OK;
 		}
-		feed->lost++; /* overwritten while it was read: the cursor is past it */
+		follow->lost++; /* overwritten while it was read */
 	}
-	return RH_BUSY;
-}
-
-/* The writer is gone, or its name leads elsewhere: changes over to a successor, or waits a little for one. */
-static enum rh_status follow_successor(struct feed *feed, enum rh_status state)
-{
-	if (attach(feed) == RH_OK)
-		return RH_OK;
-	pause_a_little(); /* a closed ring does not block in rh_wait() */
-	return state;
-}
-
-/* Nothing is left to take: waits, or finds out why nothing comes. Returns RH_OK where it is worth while to take again. */
-static enum rh_status wait(struct feed *feed)
-{
-	if (rh_wait(feed->ring, feed->cursor, NS_PER_S) == RH_OK)
-		return RH_OK;
-	enum rh_status state = rh_writer_status(feed->ring);
-	if (rh_newest(feed->ring) > feed->cursor)
-		return RH_OK; /* published between the two looks */
-	if (state == RH_RUNNING)
-		return RH_TIMEOUT;
-	if (state == RH_DEAD || state == RH_CLOSED || state == RH_REPLACED)
-		return follow_successor(feed, state);
-	return state;
-}
-
-enum rh_status feed_next(struct feed *feed, const struct track *track, uint32_t top)
-{
-	feed->sample = (struct track_sample){0};
-	if (!feed->ring) {
-		enum rh_status attached = attach(feed);
-		if (attached != RH_OK)
-			pause_a_little();
-		return attached; /* the caller first says where to resume */
-	}
-	enum rh_status status = take(feed, track, top);
-	if (status == RH_NONE) {
-		status = wait(feed);
-		if (status == RH_OK && !feed->attached)
-			status = take(feed, track, top);
-	}
-	if (status == RH_CORRUPT)
-		status = follow_successor(feed, status);
-	if (status != RH_OK)
-		feed->sample = (struct track_sample){0};
-	return status == RH_NONE || status == RH_BUSY ? RH_TIMEOUT : status;
+	return RH_TIMEOUT;
 }

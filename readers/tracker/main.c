@@ -88,7 +88,7 @@ static void run(struct feed *feed, struct track *track, struct persist *persist)
 			persist_attached(persist, track, feed);
 		}
 		report_status(&report, status);
-		if (status == RH_OK && feed->sample.rows)
+		if (status == RH_OK)
 			take_sample(feed, track, persist, &report);
 		persist_flush(persist, track, clock_now_ns(CLOCK_BOOTTIME));
 	}

@@ -295,7 +295,7 @@ void persist_sample(struct persist *persist, const struct feed *feed)
 
 	persist->state.sample_id = feed->system.sample_id;
 	persist->state.samples_count++;
-	persist->state.lost_count = feed->lost;
+	persist->state.lost_count = feed->follow.lost;
 	if (feed->top_count == 0 || persist_wants_top(persist, feed->system.boottime_ns) == 0)
 		return;
 	persist->dropped_machines += machine->pending;

@@ -112,7 +112,7 @@ static void tell_heartbeat(const struct report *report, const struct feed *feed,
 	snprintf(message, sizeof(message),
 	        "%" PRIu64 " samples: score mean %.1f, max %.1f; %" PRIu32 " tracked, %" PRIu64
 	        " lost; lag %.1f ms; memory %.1f MiB, database %.1f MiB%s",
-	        report->samples, mean, report->score_max, track->open_count, feed->lost, (double)report->lag_ns / NS_PER_MS,
+	        report->samples, mean, report->score_max, track->open_count, feed->follow.lost, (double)report->lag_ns / NS_PER_MS,
 	        (double)rss / 1048576, (double)database / 1048576, persist->paused ? "; writing is paused" : "");
 	const struct log_field fields[] = {
 	        LOG_INTEGER("samples", report->samples),
@@ -120,7 +120,7 @@ static void tell_heartbeat(const struct report *report, const struct feed *feed,
 	        LOG_REAL("score_mean", mean),
 	        LOG_REAL("score_max", report->score_max),
 	        LOG_INTEGER("tracked", track->open_count),
-	        LOG_INTEGER("lost", feed->lost),
+	        LOG_INTEGER("lost", feed->follow.lost),
 	        LOG_REAL("lag_ms", (double)report->lag_ns / NS_PER_MS),
 	        LOG_INTEGER("rss_bytes", rss),
 	        LOG_INTEGER("database_bytes", database),
