@@ -52,6 +52,12 @@ enum aside_verdict {
 	ASIDE_UNREADABLE /* none of this could be found out: storage_fail() said why */
 };
 
+/* Looks at the first bytes of the file, before anything is made beside it. Returns 0, or -errno where it is surely not for us. */
+int aside_look(struct storage *storage);
+
+/* Says that it is a database of another program. Returns -EEXIST. */
+int aside_refuse_foreign(struct storage *storage);
+
 /* Looks into an open database. */
 enum aside_verdict aside_judge(struct storage *storage);
 

@@ -221,9 +221,7 @@ static int open_for_tracking(struct storage *storage, char notice[STORAGE_TEXT_B
 			wal_watch(storage);
 			return failed;
 		case ASIDE_FOREIGN:
-			snprintf(storage->error, sizeof(storage->error), "%.300s is a database of another program: give another path",
-			        storage->path);
-			return -EEXIST;
+			return aside_refuse_foreign(storage);
 		case ASIDE_UNREADABLE:
 			return -EIO;
 		case ASIDE_OTHER:
@@ -251,6 +249,10 @@ static int open_existing(struct storage *storage)
 		snprintf(storage->error, sizeof(storage->error), "there is no database %.300s: %s", storage->path, strerror(failed));
 		return -failed;
 	}
+	if (!S_ISREG(status.st_mode)) { /* SQLite would wait for who writes to a FIFO */
+		snprintf(storage->error, sizeof(storage->error), "%.300s is no database: it is no regular file", storage->path);
+		return -EINVAL;
+	}
 	int failed = open_file(storage, storage->mode == STORAGE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, false);
 	if (failed)
 		return failed;
@@ -274,8 +276,7 @@ static int open_existing(struct storage *storage)
 		snprintf(storage->error, sizeof(storage->error), "the database %.300s has the schema of another version", storage->path);
 		return -EEXIST;
 	case ASIDE_FOREIGN:
-		snprintf(storage->error, sizeof(storage->error), "%.300s is a database of another program", storage->path);
-		return -EEXIST;
+		return aside_refuse_foreign(storage);
 	case ASIDE_DAMAGED:
 		snprintf(storage->error, sizeof(storage->error), "%.300s is damaged or is no database", storage->path);
 		return -EBADMSG;
@@ -303,6 +304,8 @@ int storage_open(const struct storage_options *options, struct storage **ret_sto
 	storage->wal_limit_bytes = options->wal_limit_bytes ? options->wal_limit_bytes : WAL_LIMIT_BYTES;
 	bool tracking = options->mode == STORAGE_TRACK;
 	int failed = resolve(storage, options->path, tracking);
+	if (failed == 0 && tracking)
+		failed = aside_look(storage);
 	if (failed == 0 && tracking)
 		failed = take_lock(storage);
 	if (failed == 0)

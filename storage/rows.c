@@ -17,6 +17,7 @@ enum { EXIT_NO_DATA = 3, EXIT_NO_ROOM = 4 };
 int rows_open(const char *instance, const char *path, enum storage_mode mode, struct storage **ret_storage, char error[STORAGE_TEXT_BYTES])
 {
 	char usual[PATH_BYTES], notice[STORAGE_TEXT_BYTES];
+	size_t used;
 
 	*ret_storage = NULL;
 	if (!path)
@@ -31,6 +32,8 @@ int rows_open(const char *instance, const char *path, enum storage_mode mode, st
 		return 0;
 	case -ENOENT:
 	case -ENOTDIR:
+		used = strlen(error);
+		snprintf(error + used, STORAGE_TEXT_BYTES - used, "; `rogue-hunter daemon` makes and fills it");
 		return EXIT_NO_DATA;
 	case -ENOSPC:
 		return EXIT_NO_ROOM;

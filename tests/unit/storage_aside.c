@@ -179,6 +179,43 @@ static void other_files_are_never_moved(void **state)
 	assert_non_null(strstr(fixture->error, "another program"));
 	assert_int_equal(files_named(fixture, "places", ".db"), 1);
 	assert_int_equal(files_named(fixture, "places", "-wal"), 0); /* not even opened for writing */
+	execute(fixture->path, "PRAGMA application_id = 7");
+	assert_int_equal(fixture_reopen(fixture), -EEXIST);
+	assert_int_equal(files_named(fixture, "shadow", "") + files_named(fixture, "places", ""), 2); /* no lock beside either */
+}
+
+/* A FIFO would hang who opens it, a device or folder is no place for a database; neither is given a lock file. */
+static void only_regular_files_are_opened(void **state)
+{
+	struct fixture *fixture = *state;
+	const enum storage_mode modes[] = {STORAGE_READ, STORAGE_MAINTAIN, STORAGE_TRACK};
+	char fifo[400];
+
+	snprintf(fifo, sizeof(fifo), "%s/fifo.db", fixture->folder);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	const char *const paths[] = {fifo, fixture->folder, "/dev/null"};
+	for (size_t i = 0; i < 9; i++) {
+		struct storage_options options = {.path = paths[i / 3], .mode = modes[i % 3]};
+		struct storage *storage;
+		assert_int_equal(storage_open(&options, &storage, fixture->notice, fixture->error), -EINVAL);
+		assert_non_null(strstr(fixture->error, "no regular file"));
+	}
+	assert_int_equal(files_named(fixture, "fifo", ""), 1);
+	assert_int_equal(access("/dev/null-lock", F_OK), -1);
+	unlink(fifo);
+}
+
+/* A file that SQLite has opened but nobody filled, as a tracker leaves it that was killed at once, is taken. */
+static void an_empty_database_is_filled(void **state)
+{
+	struct fixture *fixture = *state;
+
+	storage_close(&fixture->storage);
+	snprintf(fixture->path, sizeof(fixture->path), "%s/begun.db", fixture->folder);
+	execute(fixture->path, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL");
+	assert_int_equal(fixture_reopen(fixture), 0);
+	assert_string_equal(fixture->notice, "");
+	assert_int_equal(storage_open_events(fixture->storage), 0);
 }
 
 static void links_and_writable_files_are_refused(void **state)
@@ -235,6 +272,8 @@ int main(void)
 	        WITH_DATABASE(a_damaged_database_is_kept_aside),
 	        WITH_DATABASE(damage_found_later_is_kept_aside),
 	        WITH_DATABASE(other_files_are_never_moved),
+	        WITH_DATABASE(only_regular_files_are_opened),
+	        WITH_DATABASE(an_empty_database_is_filled),
 	        WITH_DATABASE(links_and_writable_files_are_refused),
 	        WITH_DATABASE(one_tracker_at_a_time),
 	        WITH_DATABASE(readers_never_create),
