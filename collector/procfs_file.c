@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/file.h"
+#include "collector/procfs_clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,8 @@
 enum {
 	PROC_MAGIC = 0x9fa0, /* PROC_SUPER_MAGIC of linux/magic.h */
 	RESERVED_FILES = 64, /* left to the rest of the program, and to files read once */
-	HOT_PART = 8,        /* one kept file in so many is a hot one: few processes are active at a time */
+	HOT_PART = 8,        /* one kept file in so many is a hot one where each process has its schedstat open: few are active at a time */
+	GATE_PART = 3,       /* one in so many is a schedstat where only active processes have files */
 };
 
 static uint32_t raise_file_limit(void)
@@ -42,8 +44,9 @@ int procfs_file_open_root(struct procfs_files *files, const char *proc_root, uin
 	limit = limit > RESERVED_FILES ? limit - RESERVED_FILES : 0;
 	if (limit > fd_limit)
 		limit = fd_limit;
-	files->limit[PROCFS_FILE_HOT] = limit / HOT_PART;
-	files->limit[PROCFS_FILE_GATE] = limit - limit / HOT_PART;
+	files->has_clocks = procfs_clock_is_usable(files->root_fd);
+	files->limit[PROCFS_FILE_HOT] = files->has_clocks ? limit - limit / GATE_PART : limit / HOT_PART;
+	files->limit[PROCFS_FILE_GATE] = limit - files->limit[PROCFS_FILE_HOT];
 	memcpy(files->room, files->limit, sizeof(files->room));
 	return 0;
 }
@@ -108,9 +111,10 @@ static ssize_t read_whole(int fd, char *buffer, size_t size)
 /* Out of descriptors although some were reserved: others took them. Gives up as many files as the reserve is. */
 static void lower_limits(struct procfs_files *files)
 {
-	uint32_t gates = files->open[PROCFS_FILE_GATE];
-	files->limit[PROCFS_FILE_GATE] = gates > RESERVED_FILES ? gates - RESERVED_FILES : 0;
-	files->limit[PROCFS_FILE_HOT] = files->open[PROCFS_FILE_HOT];
+	for (int class = 0; class < PROCFS_FILE_CLASSES; class ++) {
+		uint32_t open = files->open[class];
+		files->limit[class] = open > RESERVED_FILES ? open - RESERVED_FILES : 0;
+	}
 	files->refused = true;
 }
 

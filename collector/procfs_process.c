@@ -1,5 +1,6 @@
 /* procfs_process.c - one process of /proc; see procfs_process.h. */
 #include "collector/procfs_process.h"
+#include "collector/procfs_clock.h"
 #include "collector/procfs_value.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <sys/stat.h>
 
 enum {
-	THREADS_EACH = 8,           /* threads of a process that seems asleep are looked at in one sample of so many */
+	THREADS_EACH = 8,           /* threads of a process that seems asleep are looked at in one sample of so many, without clocks */
 	DETAILS_ROUNDS = 8,         /* status is read at least once in so many slow rounds if the process ran at all */
 	DETAILS_RSS_BYTES = 262144, /* memory that moved by this much and by ... */
 	DETAILS_RSS_PART = 32,      /* ... one part in so many is worth reading status for at once */
@@ -40,23 +41,39 @@ void procfs_process_init(struct procfs_process *process, uint32_t pid)
 	PROCFS_SET_BITS(process->record.present, true, RH_F_pid, RH_F_flags);
 }
 
-void procfs_process_release(struct procfs_process *process, struct procfs_reader *reader)
+void procfs_process_close_files(struct procfs_process *process, struct procfs_reader *reader)
 {
 	procfs_file_drop(&reader->files, PROCFS_FILE_GATE, &process->schedstat_fd);
 	procfs_file_drop(&reader->files, PROCFS_FILE_HOT, &process->stat_fd);
 	procfs_file_drop(&reader->files, PROCFS_FILE_HOT, &process->io_fd);
+	procfs_thread_set_close_files(&process->thread_set, &reader->threads, &reader->files);
+}
+
+void procfs_process_release(struct procfs_process *process, struct procfs_reader *reader)
+{
+	procfs_process_close_files(process, reader);
 	procfs_thread_set_release(&process->thread_set, &reader->threads, &reader->files, 0);
 }
 
 /* ---- cpu time ---- */
 
+/* The cpu time of a process as a whole: from its clock to the nanosecond, or from stat in whole ticks. */
+static void set_cpu_time_whole(struct procfs_process *process)
+{
+	raise_to(&process->record.cpu_time_ns, process->has_clock ? process->clock_ns : process->stat_cpu_ns);
+}
+
 /*
- * The cpu time of a process to the nanosecond. stat has all threads, ended ones too, but user and system time are each cut to whole
- * ticks: the true value lies in [stat, stat + 2 ticks). schedstat has ns, but of living threads. So the ns are added to an anchor, which is
- * moved when the sum leaves the range that stat allows, as it does when a thread ends.
+ * The cpu time of a process to the nanosecond where there is no clock. stat has all threads, ended ones too, but user and system time
+ * are each cut to whole ticks: the true value lies in [stat, stat + 2 ticks). schedstat has ns, but of living threads. So the ns are added
+ * to an anchor, which is moved when the sum leaves the range that stat allows, as it does when a thread ends.
  */
 static void set_cpu_time(struct procfs_process *process, uint64_t living_ns, uint64_t stat_ns, uint64_t clock_tick_ns)
 {
+	if (process->has_clock) {
+		set_cpu_time_whole(process);
+		return;
+	}
 	uint64_t value = procfs_sum(living_ns, process->cpu_anchor_ns);
 	uint64_t limit = procfs_sum(stat_ns, 2 * clock_tick_ns - 1);
 	if (value < stat_ns)
@@ -80,12 +97,6 @@ static void set_schedstat(struct procfs_process *process, const struct procfs_sc
 	raise_to(&process->record.runnable_time_ns, procfs_sum(living->wait_ns, gone->wait_ns));
 	raise_to(&process->record.wakeups, procfs_sum(living->slices, gone->slices));
 	PROCFS_SET_BITS(process->record.present, true, RH_F_runnable_time_ns, RH_F_wakeups_count);
-}
-
-/* cpu time from stat alone, where the threads are not looked at: in whole ticks. */
-static void set_cpu_time_coarse(struct procfs_process *process)
-{
-	raise_to(&process->record.cpu_time_ns, process->stat_cpu_ns);
 }
 
 /* ---- state ---- */
@@ -152,7 +163,7 @@ static void unset_threads(struct procfs_process *process, struct procfs_reader *
 	process->record.threads_running = process->record.threads_stuck = 0;
 	PROCFS_SET_BITS(process->record.present, false, RH_F_runnable_time_ns, RH_F_wakeups_count, RH_F_threads_running_count,
 	        RH_F_threads_stuck_count);
-	set_cpu_time_coarse(process);
+	set_cpu_time_whole(process);
 	set_state(process);
 }
 
@@ -163,13 +174,15 @@ static int8_t clip_i8(int32_t value)
 	return value < INT8_MIN ? INT8_MIN : value > INT8_MAX ? INT8_MAX : (int8_t)value;
 }
 
-/* Another process has the pid: nothing that was known holds, except what was just read from schedstat. */
+/* Another process has the pid: nothing that was known holds, except the gate, which was just read. */
 static void become_another(struct procfs_process *process, struct procfs_reader *reader)
 {
 	struct procfs_process before = *process;
 	procfs_process_release(process, reader);
 	procfs_process_init(process, before.pid);
 	process->listing = before.listing;
+	process->clock_ns = before.clock_ns;
+	process->has_clock = before.has_clock;
 	process->seen = before.seen;
 	process->has_schedstat = before.has_schedstat;
 }
@@ -244,11 +257,11 @@ static void set_single(struct procfs_process *process, struct procfs_reader *rea
 	if (process->has_schedstat)
 		set_schedstat(process, &process->seen, reader->clock_tick_ns);
 	else
-		set_cpu_time_coarse(process);
+		set_cpu_time_whole(process);
 	set_thread_states(process, process->main_state == RH_STATE_running, process->main_state == RH_STATE_stuck);
 }
 
-/* Decides whether the threads are to be looked at: when they ran, and now and then for those that run less than a clock tick. */
+/* Decides whether the threads are to be looked at: when they ran, and where no clock tells, now and then for those that run less than a tick. */
 static void set_multiple(struct procfs_process *process, struct procfs_reader *reader, bool active)
 {
 	if (!process->has_schedstat || process->threads > reader->thread_limit) {
@@ -258,8 +271,8 @@ static void set_multiple(struct procfs_process *process, struct procfs_reader *r
 			process->record.state = RH_STATE_running;
 		return;
 	}
-	process->wants_threads = active || (reader->sample + process->pid) % THREADS_EACH == 0;
-	set_cpu_time_coarse(process);
+	process->wants_threads = active || (!process->has_clock && (reader->sample + process->pid) % THREADS_EACH == 0);
+	set_cpu_time_whole(process);
 	set_state(process);
 }
 
@@ -396,13 +409,14 @@ static bool has_memory_moved(const struct procfs_process *process)
 
 /* ---- a sample ---- */
 
-/* Reads the gate. Returns 0 or -errno, and whether the main thread may have run since the last time. */
-static int read_gate(struct procfs_process *process, struct procfs_reader *reader, bool *ret_moved)
+/* Reads schedstat. Returns 0 or -errno, and whether the main thread may have run since the last time. */
+static int read_schedstat(struct procfs_process *process, struct procfs_reader *reader, bool *ret_moved)
 {
 	char path[PROCFS_FILE_PATH_BYTES];
 	procfs_file_path(process->pid, "schedstat", path);
+	bool keep = !process->has_clock || process->has_stat;
 	ssize_t length = procfs_file_read(
-	        &reader->files, PROCFS_FILE_GATE, &process->schedstat_fd, true, path, reader->buffer, sizeof(reader->buffer));
+	        &reader->files, PROCFS_FILE_GATE, &process->schedstat_fd, keep, path, reader->buffer, sizeof(reader->buffer));
 	struct procfs_schedstat now;
 	*ret_moved = true;
 	/* All zero: a kernel that does not count. Or a process that never ran yet: worth a look as well. */
@@ -417,13 +431,33 @@ static int read_gate(struct procfs_process *process, struct procfs_reader *reade
 	return 0;
 }
 
+/* Reads the clock. Returns false if there is none: whether the process is gone is for its files to say. */
+static bool read_clock(struct procfs_process *process, const struct procfs_reader *reader, bool *ret_moved)
+{
+	uint64_t before_ns = process->clock_ns;
+	bool is_first = !process->has_clock || !process->has_stat;
+	process->has_clock = reader->files.has_clocks && procfs_clock_read(process->pid, &process->clock_ns);
+	*ret_moved = is_first || process->clock_ns != before_ns;
+	return process->has_clock;
+}
+
+/* Reads the gate. Returns 0 or -errno, and whether the process may have run since the last time; its main thread, if there is no clock. */
+static int read_gate(struct procfs_process *process, struct procfs_reader *reader, bool *ret_moved)
+{
+	bool main_thread_moved;
+	if (!read_clock(process, reader, ret_moved))
+		return read_schedstat(process, reader, ret_moved);
+	return *ret_moved ? read_schedstat(process, reader, &main_thread_moved) : 0;
+}
+
 enum procfs_process_fate procfs_process_sample(struct procfs_process *process, struct procfs_reader *reader)
 {
 	bool active;
 	int gate = read_gate(process, reader, &active);
 	if (gate == -ESRCH)
 		return PROCFS_PROCESS_GONE;
-	if (!active && process->threads == 1)
+	active |= process->is_behind;
+	if (!active && (process->has_clock || process->threads == 1))
 		return PROCFS_PROCESS_READ;
 
 	process->record.flags &= (uint16_t)~RH_PROCESS_vanished_in_read;
@@ -435,6 +469,7 @@ enum procfs_process_fate procfs_process_sample(struct procfs_process *process, s
 		process->record.flags |= RH_PROCESS_vanished_in_read;
 		return PROCFS_PROCESS_READ;
 	}
+	process->is_behind = error != 0;
 	if (error != 0)
 		return is_first ? PROCFS_PROCESS_UNREADABLE : PROCFS_PROCESS_READ;
 	is_first |= !rh_has(process->record.present, RH_F_uid);
@@ -466,7 +501,9 @@ void procfs_process_sample_threads(struct procfs_process *process, struct procfs
 
 void procfs_process_sample_slowly(struct procfs_process *process, struct procfs_reader *reader)
 {
-	if (!process->ran) {
+	if (!process->ran && process->has_clock) {
+		procfs_process_close_files(process, reader);
+	} else if (!process->ran) {
 		if (process->threads == 1)
 			procfs_file_drop(&reader->files, PROCFS_FILE_HOT, &process->stat_fd);
 		procfs_file_drop(&reader->files, PROCFS_FILE_HOT, &process->io_fd);

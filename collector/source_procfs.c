@@ -4,12 +4,15 @@
  * A tick first does what cannot wait: the gate of every process and what it asks for (procfs_process.h). Then, while its time lasts:
  * threads, memory of processes that are new or grew, and a part of the slow round. What time did not allow is said in `degraded`.
  *
- * The process list is read only when it may have changed: when the last pid given out or the number of threads in loadavg
- * moved, when a process ended, and every few seconds in any case. The last pid is of our pid namespace; the number of threads is of all,
- * and covers a /proc of another namespace. A pid that is in use again needs no list: reading the old process fails, and its pid is
- * tried again at once.
+ * The process list is hardly ever read: a process that ended is noticed by reading it, and new ones have the pids that were given out
+ * since, up to the last one in loadavg; each of those is tried by its clock. The list is read when the pids began anew from the lowest,
+ * and every few seconds in any case, for who chose a pid of his own (clone3 with set_tid).
+ * Without clocks it is read when the last pid or the number of threads in loadavg moved, or when a process ended. The last pid is of our pid
+ * namespace; the number of threads is of all, and covers a /proc of another namespace.
+ * A pid that is in use again needs no list: reading the old process fails, and its pid is tried again at once.
  */
 #include "collector/pool.h"
+#include "collector/procfs_clock.h"
 #include "collector/procfs_file.h"
 #include "collector/procfs_process.h"
 #include "collector/procfs_system.h"
@@ -39,10 +42,11 @@ struct procfs_source {
 	struct procfs_reader reader;
 	struct procfs_system system;
 	uint32_t capacity, count, refresh_parts;
-	struct procfs_process *processes; /* [capacity], the first `count` in use, in no order */
-	uint32_t *place_of_pid;           /* [PROCFS_PID_MAX] index in processes + 1, 0 for none */
-	uint32_t listing;                 /* number of the newest listing */
-	uint64_t listed_last_pid, listed_threads;
+	struct procfs_process *processes;         /* [capacity], the first `count` in use, in no order */
+	uint32_t *place_of_pid;                   /* [PROCFS_PID_MAX] index in processes + 1, 0 for none */
+	uint32_t listing;                         /* number of the newest listing */
+	uint64_t listed_last_pid, listed_threads; /* in loadavg, in the tick before */
+	uint64_t listed_until;                    /* pids up to this one have been tried for good */
 	bool list_due;
 	uint32_t unreadable, dropped; /* in the newest listing */
 	uint32_t slow_at, threads_at; /* where the rounds stand */
@@ -102,9 +106,32 @@ static void table_remove_unlisted(struct procfs_source *source)
 
 static bool list_is_due(const struct procfs_source *source)
 {
-	const struct procfs_system *system = &source->system;
-	return source->list_due || !source->reader.files.is_procfs || !system->has_loadavg ||
-	       system->loadavg.last_pid != source->listed_last_pid || system->loadavg.threads != source->listed_threads;
+	const struct procfs_loadavg *loadavg = &source->system.loadavg;
+	if (source->list_due || source->dropped > 0 || !source->reader.files.is_procfs || !source->system.has_loadavg)
+		return true;
+	/* More pids than processes: trying each would cost more than the list. */
+	if (source->reader.files.has_clocks)
+		return loadavg->last_pid < source->listed_last_pid || loadavg->last_pid - source->listed_until > source->count;
+	return loadavg->last_pid != source->listed_last_pid || loadavg->threads != source->listed_threads;
+}
+
+/* Takes note of how far the pids are listed. One that is being given out cannot be seen yet: those of a tick are tried again in the next. */
+static void list_end(struct procfs_source *source)
+{
+	const struct procfs_loadavg *loadavg = &source->system.loadavg;
+	source->listed_until = loadavg->last_pid < source->listed_last_pid ? loadavg->last_pid : source->listed_last_pid;
+	source->listed_last_pid = loadavg->last_pid;
+	source->listed_threads = loadavg->threads;
+}
+
+/* Takes up the processes among the pids given out since the tick before. */
+static void list_new(struct procfs_source *source)
+{
+	uint64_t cpu_ns, last_pid = source->system.loadavg.last_pid;
+	for (uint64_t pid = source->listed_until + 1; pid <= last_pid && pid < PROCFS_PID_MAX; pid++)
+		if (source->place_of_pid[pid] == 0 && procfs_clock_read((uint32_t)pid, &cpu_ns))
+			table_add(source, (uint32_t)pid);
+	list_end(source);
 }
 
 static int list(struct procfs_source *source)
@@ -126,8 +153,7 @@ static int list(struct procfs_source *source)
 		return -errno;
 	table_remove_unlisted(source);
 	source->list_due = false;
-	source->listed_last_pid = source->system.loadavg.last_pid;
-	source->listed_threads = source->system.loadavg.threads;
+	list_end(source);
 	return 0;
 }
 
@@ -157,7 +183,7 @@ static bool sample_one(struct procfs_source *source, uint32_t place)
 		procfs_process_release(process, &source->reader);
 		procfs_process_init(process, pid);
 		process->listing = source->listing;
-		source->list_due = true;
+		source->list_due |= !source->reader.files.has_clocks;
 		fate = procfs_process_sample(process, &source->reader);
 	}
 	if (fate == PROCFS_PROCESS_READ)
@@ -240,8 +266,11 @@ static void sample_slowly(struct procfs_source *source, struct raw_process *reco
 static void give_up_files(struct procfs_source *source)
 {
 	struct procfs_files *files = &source->reader.files;
-	for (uint32_t place = source->count; place > 0 && procfs_file_is_over(files, PROCFS_FILE_GATE); place--)
-		procfs_file_drop(files, PROCFS_FILE_GATE, &source->processes[place - 1].schedstat_fd);
+	for (uint32_t place = source->count; place > 0; place--) {
+		if (!procfs_file_is_over(files, PROCFS_FILE_GATE) && !procfs_file_is_over(files, PROCFS_FILE_HOT))
+			return;
+		procfs_process_close_files(&source->processes[place - 1], &source->reader);
+	}
 }
 
 static int procfs_tick(struct source *interface, uint64_t budget_ns, struct raw_process *processes, struct raw_system *system,
@@ -264,6 +293,8 @@ static int procfs_tick(struct source *interface, uint64_t budget_ns, struct raw_
 		int error = list(source);
 		if (error != 0)
 			return error;
+	} else if (source->reader.files.has_clocks) {
+		list_new(source);
 	}
 	ret_tick->unreadable = sample_all(source, processes);
 	sample_threads(source, processes);

@@ -4,12 +4,14 @@
  */
 #include "tests/support/procfs_live.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -328,7 +330,93 @@ static void test_kernel_threads(void **state)
 	procfs_live_close(&live);
 }
 
+/* ---- the list ---- */
+
+/* Each new process is there in the next tick and gone in the one after its end; threads, whose ids are pids too, are none. */
+static void test_come_and_go(void **state)
+{
+	(void)state;
+	struct procfs_live live;
+	procfs_live_open(&live, MANY_FILES, REFRESH_PARTS);
+	for (int i = 0; i < 100; i++) {
+		procfs_live_tick(&live);
+		pid_t pid = procfs_live_child(i % 10 ? nothing : many_threads);
+		procfs_live_tick(&live);
+		uint32_t threads = need(&live, pid)->threads;
+		assert_int_equal(threads, i % 10 ? 1 : LIVING + 1);
+		for (uint32_t thread = 1; thread < threads; thread++)
+			assert_null(procfs_live_find(&live, pid + (pid_t)thread));
+		procfs_live_kill(pid);
+		procfs_live_tick(&live);
+		assert_null(procfs_live_find(&live, pid));
+	}
+	procfs_live_close(&live);
+}
+
+/* A pid that was not given out in turn is found when the list is read as a matter of routine. */
+static void test_chosen_pid(void **state)
+{
+	(void)state;
+	struct procfs_live live;
+	pid_t free_pid = procfs_live_child(nothing);
+	procfs_live_kill(free_pid);
+	procfs_live_open(&live, MANY_FILES, REFRESH_PARTS);
+	for (int i = 0; i < 3; i++)
+		procfs_live_tick(&live);
+	assert_null(procfs_live_find(&live, free_pid));
+	pid_t pid = procfs_live_child_as(free_pid, nothing);
+	if (pid == -EPERM || pid == -ENOSYS || pid == -EINVAL) {
+		procfs_live_close(&live);
+		puts("skipped: choosing a pid takes Linux 5.5 and CAP_CHECKPOINT_RESTORE");
+		skip();
+	}
+	assert_int_equal(pid, free_pid);
+	for (int i = 0; i < 32; i++)
+		procfs_live_tick(&live);
+	need(&live, pid);
+	procfs_live_kill(pid);
+	procfs_live_close(&live);
+}
+
+static void count_call(void *context)
+{
+	++*(unsigned *)context;
+}
+
+/* A source tells now and then that it gets on, or the collector would seem to hang. */
+static void test_progress(void **state)
+{
+	(void)state;
+	static struct raw_process records[PROCFS_LIVE_CAPACITY];
+	unsigned calls = 0, sampled = 0;
+	const struct source_options options = {.proc_root = "/proc",
+	        .max_processes = PROCFS_LIVE_CAPACITY,
+	        .refresh_parts = REFRESH_PARTS,
+	        .progress = count_call,
+	        .progress_context = &calls};
+	struct source *source;
+	struct raw_system system;
+	struct source_tick tick;
+	char error[256];
+	assert_int_equal(source_procfs_open(&options, &source, error), 0);
+	while (sampled < 2000) {
+		assert_int_equal(source->operations->tick(source, 0, records, &system, &tick), 0);
+		sampled += tick.count;
+	}
+	assert_in_range(calls, sampled / 256, sampled / 32);
+	source->operations->close(&source);
+}
+
 /* ---- descriptors ---- */
+
+/* Lets each child run a little: it stops or, the other time, goes on to sleep. */
+static void stir(const pid_t *pids, size_t count, bool stop)
+{
+	for (size_t i = 0; i < count; i++) {
+		kill(pids[i], stop ? SIGSTOP : SIGCONT);
+		procfs_live_await_state(pids[i], stop ? 'T' : 'S');
+	}
+}
 
 /* With too few descriptors the same values come, and it is said so. */
 static void test_few_files(void **state)
@@ -343,7 +431,10 @@ static void test_few_files(void **state)
 	for (int i = 0; i < 3; i++) {
 		procfs_live_tick(&few);
 		procfs_live_tick(&many);
+		stir(pids, 40, i % 2 == 0);
 	}
+	procfs_live_tick(&few);
+	procfs_live_tick(&many);
 	assert_true(few.tick.degraded & RH_DEGRADED_fewer_files);
 	assert_false(many.tick.degraded & RH_DEGRADED_fewer_files);
 	for (size_t i = 0; i < 40; i++) {
@@ -400,7 +491,10 @@ static void test_out_of_files(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	procfs_live_open(&live, MANY_FILES, REFRESH_PARTS);
 	procfs_live_tick(&live);
+	stir(pids, SLEEPERS, true);
+	procfs_live_tick(&live);
 	assert_true(live.tick.degraded & RH_DEGRADED_fewer_files);
+	stir(pids, SLEEPERS, false);
 	int count = 0;
 	while (count < FILE_LIMIT && (taken[count] = dup(0)) >= 0)
 		count++;
@@ -433,6 +527,9 @@ int main(void)
 	        cmocka_unit_test(test_io_and_memory),
 	        cmocka_unit_test(test_states),
 	        cmocka_unit_test(test_kernel_threads),
+	        cmocka_unit_test(test_come_and_go),
+	        cmocka_unit_test(test_chosen_pid),
+	        cmocka_unit_test(test_progress),
 	        cmocka_unit_test(test_few_files),
 	        cmocka_unit_test(test_close),
 	        cmocka_unit_test(test_out_of_files),
