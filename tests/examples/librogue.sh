@@ -42,7 +42,7 @@ shows_top() # COMMAND ...
 shows_top "$work/top" "$instance"
 echo "ok   C program, pkg-config"
 
-cmake -S "$SRC/tests/examples/cmake" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/usr" -DCMAKE_C_COMPILER="$CC" \
+cmake -G Ninja -S "$SRC/tests/examples/cmake" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/usr" -DCMAKE_C_COMPILER="$CC" \
 	-DCMAKE_C_FLAGS="${flags[*]:1}" >"$work/log" 2>&1 || fail "find_package(rogue)"
 cmake --build "$work/cmake" >"$work/log" 2>&1 || fail "building through find_package"
 shows_top "$work/cmake/top" "$instance"
