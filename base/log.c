@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/terminal.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static struct {
 	char *text; /* its buffer, owned by it until log_close() */
 	size_t length;
 	uint64_t lost_lines; /* not written since the last line that was */
+	bool colour, ascii;  /* on the console */
 } log_state = {.fd = -1, .options.level = LOG_INFO_};
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
@@ -216,24 +218,19 @@ static void to_file(
 
 /* ---- the console ---- */
 
-static bool may_colour(const struct log_options *options)
-{
-	const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-	return options->colour && !(no_colour && *no_colour) && terminal && strcmp(terminal, "dumb") != 0 && isatty(STDERR_FILENO);
-}
-
 static void to_console(uint64_t now_ns, enum log_level level, const char *message)
 {
 	static const char *const colours[] = {"\033[2m", "", "\033[33m", "\033[31m"};
 	struct pollfd console = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char time[40], clean[MESSAGE_BYTES], line[CONSOLE_BYTES];
-	const char *colour = log_state.options.colour ? colours[level] : "";
+	const char *colour = log_state.colour ? colours[level] : "";
 
 	/* A terminal stopped with ^S and a pipe that nobody empties must not stop a program: the line is in the file. */
 	if (poll(&console, 1, 0) != 1 || !(console.revents & POLLOUT))
 		return;
 	text_sanitise(message, SIZE_MAX, clean, sizeof(clean));
+	if (log_state.ascii)
+		text_reduce_to_ascii(clean);
 	clock_label(now_ns, time);
 	const char *hour = strchr(time, 'T');
 	int length = snprintf(line, sizeof(line), "%.12s %s%-9s %s%s%s%s\n", hour ? hour + 1 : time, colour, log_state.program,
@@ -270,9 +267,12 @@ static int open_log_file(const char *path, char error[256])
 
 int log_open(const struct log_options *options, char error[256])
 {
+	struct terminal console = terminal_of(stderr);
+
 	log_close();
 	log_state.options = *options;
-	log_state.options.colour = may_colour(options);
+	log_state.colour = options->colour && console.colour;
+	log_state.ascii = console.ascii;
 	snprintf(log_state.program, sizeof(log_state.program), "%s", options->program);
 	int failed = options->path ? open_log_file(options->path, error) : 0;
 	if (failed)

@@ -20,7 +20,7 @@ struct log_options {
 	const char *program; /* "collector", "tracker", "daemon" */
 	const char *path;    /* NULL: no file */
 	bool console;        /* readable lines on stderr */
-	bool colour;         /* allow colour on the console; NO_COLOR and a non-terminal switch it off */
+	bool colour;         /* allow colour on the console, where that is a terminal that wants it (terminal.h) */
 	enum log_level level;
 	uint64_t max_bytes; /* rotate above this size */
 	unsigned keep;      /* rotated files kept */

@@ -132,6 +132,17 @@ size_t text_sanitise(const char *text, size_t length, char *out, size_t size)
 	return used;
 }
 
+void text_reduce_to_ascii(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from; from++) {
+		bool continues = ((unsigned char)*from & 0xc0) == 0x80;
+		if (!continues)
+			*to++ = (unsigned char)*from < 0x80 ? *from : '?';
+	}
+	*to = '\0';
+}
+
 /* Blocks whose characters take two columns: East Asian Width W and F, and the emoji that terminals draw wide. */
 static const struct range wide_ranges[] = {
         {0x1100, 0x115f},

@@ -31,6 +31,9 @@ size_t text_decode(const char *text, size_t length, uint32_t *ret_code_point);
 /* Is the code point a control, a bidirectional or invisible formatting character, or a line or paragraph separator? */
 bool text_is_unsafe(uint32_t code_point);
 
+/* Replaces each character beyond ASCII by one '?', in place. Its columns may change, so this comes before any measuring. */
+void text_reduce_to_ascii(char *text);
+
 /* Columns that a sanitised string takes on a terminal (wide characters 2, combining 0). */
 size_t text_columns(const char *text);
 

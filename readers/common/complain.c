@@ -3,6 +3,7 @@
  */
 #include "readers/common/complain.h"
 
+#include "base/terminal.h"
 #include "base/text.h"
 
 #include <stdarg.h>
@@ -20,5 +21,7 @@ void complain(const char *format, ...)
 	vsnprintf(raw, sizeof(raw), format, arguments);
 	va_end(arguments);
 	text_sanitise(raw, strlen(raw), safe, sizeof(safe));
+	if (terminal_of(stderr).ascii)
+		text_reduce_to_ascii(safe);
 	fprintf(stderr, "rogue-hunter: %s\n", safe);
 }

@@ -20,23 +20,11 @@ static const char *const style_codes[] = {
         [TABLE_CRITICAL] = "\033[1;31m",
 };
 
-/* Replaces each character beyond ASCII by one '?'; its columns may change, so this comes before any measuring. */
-static void reduce_to_ascii(char *text)
-{
-	char *to = text;
-	for (const char *from = text; *from; from++) {
-		bool continues = ((unsigned char)*from & 0xc0) == 0x80;
-		if (!continues)
-			*to++ = (unsigned char)*from < 0x80 ? *from : '?';
-	}
-	*to = '\0';
-}
-
 static void make_safe(const struct terminal *terminal, const char *text, char out[CELL_BYTES])
 {
 	text_sanitise(text, strlen(text), out, CELL_BYTES);
 	if (terminal->ascii)
-		reduce_to_ascii(out);
+		text_reduce_to_ascii(out);
 }
 
 static void write_styled(FILE *out, const struct terminal *terminal, const char *safe, enum table_style style)

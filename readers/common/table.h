@@ -7,7 +7,7 @@
 #ifndef READERS_COMMON_TABLE_H
 #define READERS_COMMON_TABLE_H
 
-#include "readers/common/terminal.h"
+#include "base/terminal.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -139,16 +139,17 @@ static void three_digits(double value, const char *unit, char out[16])
 
 char *value_duration(double ns, char out[16])
 {
-	double seconds = fmin(fmax(ns / NS_PER_S, 0), UINT32_MAX);
-	uint32_t whole = (uint32_t)seconds;
+	/* Each unit ends where its rounded form would read as the next one: never "1000ms" nor "60.0s". */
+	double seconds = fmin(fmax(ns / NS_PER_S, 0), UINT32_MAX - 1);
+	uint32_t whole = (uint32_t)(seconds + 0.05);
 
 	if (ns < 0.5)
 		snprintf(out, 16, "0");
-	else if (seconds < 1e-3)
+	else if (seconds < 0.9995e-3)
 		three_digits(seconds * 1e6, "us", out);
-	else if (seconds < 1)
+	else if (seconds < 0.9995)
 		three_digits(seconds * 1e3, "ms", out);
-	else if (seconds < 60)
+	else if (seconds < 59.95)
 		three_digits(seconds, "s", out);
 	else if (whole < 3600)
 		snprintf(out, 16, "%um%02us", whole / 60, whole % 60);

@@ -118,10 +118,14 @@ static void print_event(const struct storage_event *event)
 {
 	size_t count;
 	const struct storage_column *columns = storage_event_columns(&count);
+	struct terminal terminal = terminal_of(stdout);
 	char text[ROWS_TEXT_BYTES];
 
-	for (size_t i = 0; i < count; i++)
-		printf("%-*s %s\n", LABEL_COLUMNS, columns[i].name, rows_text(&columns[i], event, text));
+	for (size_t i = 0; i < count; i++) {
+		printf("%-*s ", LABEL_COLUMNS, columns[i].name);
+		table_styled(stdout, &terminal, rows_text(&columns[i], event, text), TABLE_PLAIN);
+		putchar('\n');
+	}
 	putchar('\n');
 }
 

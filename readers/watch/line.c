@@ -41,12 +41,14 @@ static void write_process(FILE *out, const struct terminal *terminal, const stru
 	}
 }
 
-static void write_pairs(FILE *out, const struct columns *columns, const void *record, const char **separator)
+static void write_pairs(
+        FILE *out, const struct terminal *terminal, const struct columns *columns, const void *record, const char **separator)
 {
 	char text[VALUE_TEXT_BYTES];
 
 	for (size_t i = 0; i < columns->count; i++) {
-		fprintf(out, "%s%s=%s", *separator, columns->rows[i]->name, value_text(columns->rows[i], record, text));
+		fprintf(out, "%s%s=", *separator, columns->rows[i]->name);
+		table_styled(out, terminal, value_text(columns->rows[i], record, text), TABLE_PLAIN);
 		*separator = " ";
 	}
 }
@@ -57,9 +59,9 @@ void line_text(FILE *out, const struct batch *batch, uint64_t lost, const struct
 
 	if (fields->chosen) {
 		const char *separator = "";
-		write_pairs(out, &fields->system, &batch->system, &separator);
+		write_pairs(out, &terminal, &fields->system, &batch->system, &separator);
 		if (batch->count > 0)
-			write_pairs(out, &fields->process, &batch->records[0], &separator);
+			write_pairs(out, &terminal, &fields->process, &batch->records[0], &separator);
 	} else {
 		write_system(out, &batch->system);
 		if (batch->count > 0)

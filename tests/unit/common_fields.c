@@ -281,6 +281,7 @@ static void durations_fit_their_column(void **state)
 		double ns;
 		const char *text;
 	} cases[] = {{0, "0"}, {-1, "0"}, {400, "0.40us"}, {412e3, "412us"}, {2.31e9, "2.31s"}, {59.7e9, "59.7s"}, {60e9, "1m00s"},
+	        {999.4e3, "999us"}, {999.6e3, "1.00ms"}, {999.9e6, "1.00s"}, {59.94e9, "59.9s"}, {59.96e9, "1m00s"}, {182.97e9, "3m03s"},
 	        {18420e9, "5h07m"}, {1047600e9, "12d03h"}, {1e18, "11574d"}, {1e30, "49710d"}};
 	char text[16];
 	(void)state;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -230,24 +231,32 @@ static void test_planted(void **state)
 	json_decref(lines);
 }
 
-/* What the console gets, read through a pipe in place of stderr. */
-static ssize_t console_text(const char *message, char *out, size_t size)
+/* Writes one line to a console, in place of stderr, and reads it from its other end. Closes both. */
+static ssize_t console_line(int console, int other_end, const char *message, char *out, size_t size)
 {
 	const struct log_options options = {.program = "test", .console = true, .colour = true, .level = LOG_INFO_};
-	int ends[2], saved = dup(STDERR_FILENO);
+	int saved = dup(STDERR_FILENO);
 
-	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
-	dup2(ends[1], STDERR_FILENO);
+	dup2(console, STDERR_FILENO);
 	assert_int_equal(log_open(&options, error), 0);
 	log_event(LOG_WARNING_, "n", message, NULL, 0);
 	log_close();
 	dup2(saved, STDERR_FILENO);
 	close(saved);
-	close(ends[1]);
-	ssize_t length = read(ends[0], out, size - 1);
-	close(ends[0]);
+	ssize_t length = read(other_end, out, size - 1);
+	close(console);
+	close(other_end);
 	out[length > 0 ? length : 0] = '\0';
 	return length;
+}
+
+/* A pipe for a console. */
+static ssize_t console_text(const char *message, char *out, size_t size)
+{
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	return console_line(ends[1], ends[0], message, out, size);
 }
 
 static void test_console(void **state)
@@ -265,6 +274,27 @@ static void test_console(void **state)
 	length = console_text(long_message, out, sizeof(out));
 	assert_true(length > 500 && length < 2048);
 	assert_int_equal(out[length - 1], '\n');
+}
+
+/* A terminal gets colour, and only characters that its locale has. */
+static void test_terminal(void **state)
+{
+	static const char *const locales[] = {"C", "C.UTF-8"};
+	static const char *const lines[] = {
+	        " \033[33mtest      warning: caf? ?\033[0m\r\n", " \033[33mtest      warning: caf\303\251 ?\033[0m\r\n"};
+	char out[4096];
+
+	(void)state;
+	setenv("TERM", "xterm", 1);
+	unsetenv("NO_COLOR");
+	for (size_t i = 0; i < 2; i++) {
+		int master, slave;
+		setenv("LC_ALL", locales[i], 1);
+		if (openpty(&master, &slave, NULL, NULL, NULL) != 0)
+			skip(); /* no pseudo terminals here */
+		assert_true(console_line(slave, master, "caf\303\251 \033", out, sizeof(out)) > 12);
+		assert_string_equal(out + 12, lines[i]);
+	}
 }
 
 /* A console that takes nothing must not stop the program. The alarm ends a test that hangs. */
@@ -313,6 +343,7 @@ int main(void)
 	        cmocka_unit_test(test_full_disk),
 	        cmocka_unit_test(test_planted),
 	        cmocka_unit_test(test_console),
+	        cmocka_unit_test(test_terminal),
 	        cmocka_unit_test(test_stuck_console),
 	};
 

@@ -1,7 +1,7 @@
 /*
  * terminal.c - what the terminal behind a stream can take, see terminal.h.
  */
-#include "readers/common/terminal.h"
+#include "base/terminal.h"
 
 #include <langinfo.h>
 #include <locale.h>

@@ -1,8 +1,8 @@
 /*
  * terminal.h - what the terminal behind a stream can take.
  */
-#ifndef READERS_COMMON_TERMINAL_H
-#define READERS_COMMON_TERMINAL_H
+#ifndef BASE_TERMINAL_H
+#define BASE_TERMINAL_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ struct terminal {
 	unsigned rows;    /* 0 likewise */
 };
 
-/* Looks at a stream. Cost: two system calls. */
+/* Looks at a stream. Cost: two system calls, and reading the locale. */
 struct terminal terminal_of(FILE *stream);
 
 #endif
