@@ -49,7 +49,6 @@ struct ring_writer {
 
 static int say(char error_text[256], int failed, const char *what)
 {
-	RH_ASSERT(failed > 0);
 	snprintf(error_text, 256, "cannot %s: %s", what, strerror(failed));
 	return -failed;
 }
@@ -73,8 +72,8 @@ static void lay_out(struct seg_header *header, const struct ring_options *option
 	        .writer_pid = (uint32_t)getpid(),
 	        .control_off = SEG_PAGE,
 	        .schema_off = 2 * (uint64_t)SEG_PAGE,
-	        /* The clock alone would do within a boot; the pid tells apart two starts within one tick of a coarse clock. */
-	        .generation = now ^ (uint64_t)getpid() << 48,
+	        /* Two starts within one tick of a coarse clock differ by the pid. Below 2^63: JSON readers know no larger integer. */
+	        .generation = (now ^ (uint64_t)getpid() << 48) & INT64_MAX,
 	        .writer_start_ns = options->writer_start_ns,
 	        .created_realtime_ns = clock_now_ns(CLOCK_REALTIME),
 	        .period_ns = options->period_ns,
@@ -124,6 +123,7 @@ static void fill_constant_parts(struct ring_writer *writer, struct seg_header *h
 {
 	struct seg_field *fields = (struct seg_field *)(void *)(writer->base + header->schema_off);
 
+	RH_ASSERT(writer->base);
 	schema_fill(fields);
 	header->schema_hash = seg_hash(fields, (size_t)header->fields * header->field_size);
 	for (uint32_t i = 0; i < header->slots; i++)
