@@ -5,6 +5,8 @@
 
 #include "readers/common/complain.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 int attach_exit_code(enum rh_status status)
@@ -29,11 +31,22 @@ const char *attach_status_name(enum rh_status status)
 	return "UNKNOWN";
 }
 
+char *attach_reason(enum rh_status status, const struct rh_error *error, char out[512])
+{
+	bool is_closed_to_us = status == RH_FOREIGN && error->errnum == EACCES;
+
+	snprintf(out, 512, "%s%s", error->text[0] ? error->text : rh_status_text(status),
+	        is_closed_to_us ? ": be root, or of the group that ring.group of its configuration names" : "");
+	return out;
+}
+
 int attach_failed(enum rh_status status, const struct rh_error *error)
 {
+	char reason[512];
+
 	if (status == RH_OK)
 		return 0;
-	complain("%s", error->text[0] ? error->text : rh_status_text(status));
+	complain("%s", attach_reason(status, error, reason));
 	return attach_exit_code(status);
 }
 

@@ -18,6 +18,9 @@ const char *attach_status_name(enum rh_status status);
  */
 int attach_open(const char *instance, struct rh_ring **ret_ring);
 
+/* Why an attach failed, in one sentence, and what to do about it where that is known. Returns out. */
+char *attach_reason(enum rh_status status, const struct rh_error *error, char out[512]);
+
 /* Complains about an attach that failed. Returns the exit code, 0 for RH_OK. */
 int attach_failed(enum rh_status status, const struct rh_error *error);
 

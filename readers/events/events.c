@@ -59,6 +59,10 @@ static bool read_options(struct request *request, int argc, char **argv)
 		default:
 			return false;
 		}
+	if (optind < argc && strcmp(argv[optind], "show") == 0) {
+		options_mistake(options, "show stands ahead of all options: `rogue-hunter events show ID`");
+		return false;
+	}
 	return options_no_arguments(options, argc, argv);
 }
 

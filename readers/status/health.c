@@ -3,10 +3,12 @@
  */
 #include "readers/status/health.h"
 
+#include "base/file.h"
 #include "base/path.h"
 #include "readers/common/attach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +20,7 @@ static void gather_ring(struct health *health, const char *instance)
 
 	health->writer = rh_open(instance, &ring, &error);
 	if (health->writer != RH_OK) {
-		snprintf(health->ring_error, sizeof(health->ring_error), "%s", error.text[0] ? error.text : rh_status_text(health->writer));
+		attach_reason(health->writer, &error, health->ring_error);
 		return;
 	}
 	rh_info(ring, &health->info);
@@ -32,7 +34,25 @@ static void gather_ring(struct health *health, const char *instance)
 	rh_close(&ring);
 }
 
-/* Is the process there that wrote the row, in this boot? A pid of an earlier boot says nothing. */
+/*
+ * Is that pid a tracker's, and alive? The pid of one that died may be another's by now, after a reboot above all; one that has ended and was not
+ * waited for is dead. What is hidden from us (hidepid) is not known to be dead.
+ */
+static bool is_tracker(pid_t pid)
+{
+	static const char name[] = " (rh-tracker) ";
+	char path[40], text[512];
+
+	if (kill(pid, 0) != 0 && errno != EPERM)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (file_read_at(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return true;
+	const char *found = strstr(text, name);
+	return found && !strchr("ZX", found[sizeof(name) - 1]);
+}
+
+/* Is the process there that wrote the row, in this boot? */
 static bool tracker_lives(const struct health *health)
 {
 	const struct storage_state *tracker = &health->tracker;
@@ -41,7 +61,7 @@ static bool tracker_lives(const struct health *health)
 		return false;
 	if (health->info.boot_id[0] && strcmp(health->info.boot_id, tracker->boot_id) != 0)
 		return false;
-	return kill((pid_t)tracker->tracker_pid, 0) == 0 || errno == EPERM;
+	return is_tracker((pid_t)tracker->tracker_pid);
 }
 
 static void gather_database(struct health *health, const char *instance, const char *database)

@@ -11,7 +11,7 @@
 struct health {
 	/* the ring */
 	enum rh_status writer; /* of the collector, or why there is no ring */
-	char ring_error[256];  /* a sentence, empty if the ring could be read */
+	char ring_error[512];  /* a sentence, empty if the ring could be read */
 	bool has_sample;
 	uint64_t age_ns; /* since the collector's last sign of life */
 	struct rh_info info;

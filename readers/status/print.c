@@ -3,6 +3,7 @@
  */
 #include "readers/status/print.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "readers/common/attach.h"
@@ -109,18 +110,27 @@ static void text_database(FILE *out, const struct health *health)
 	fprintf(out, "%lld open\n", (long long)health->open_events);
 }
 
+static double tracker_age_ns(const struct storage_state *tracker)
+{
+	uint64_t now_ns = clock_now_ns(CLOCK_BOOTTIME);
+	return now_ns > tracker->updated_boottime_ns ? (double)(now_ns - tracker->updated_boottime_ns) : 0;
+}
+
 static void text_tracker(FILE *out, const struct health *health)
 {
 	const struct storage_state *tracker = &health->tracker;
 	const char *state = tracker->running ? "died without closing" : "stopped";
 	struct terminal terminal = terminal_of(out);
+	char age[16];
 
 	if (!health->has_tracker)
 		return;
 	label(out, "tracker");
-	fprintf(out, "%s, pid %u, %llu samples taken in, %llu lost; writing: %s", health->tracker_lives ? "running" : state,
-	        tracker->tracker_pid, (unsigned long long)tracker->samples_count, (unsigned long long)tracker->lost_count,
-	        storage_code_name(STORAGE_CODE_persistence, tracker->persistence));
+	fprintf(out, "%s, pid %u, %llu samples taken in, %llu lost", health->tracker_lives ? "running" : state, tracker->tracker_pid,
+	        (unsigned long long)tracker->samples_count, (unsigned long long)tracker->lost_count);
+	if (health->tracker_lives) /* it writes of itself now and then, not at every sample */
+		fprintf(out, " as of %s ago", value_duration(tracker_age_ns(tracker), age));
+	fprintf(out, "; writing: %s", storage_code_name(STORAGE_CODE_persistence, tracker->persistence));
 	if (tracker->reason[0]) {
 		fputs(", last paused: ", out);
 		table_styled(out, &terminal, tracker->reason, TABLE_PLAIN);

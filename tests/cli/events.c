@@ -335,9 +335,10 @@ static void nothing_is_exit_three(void **state)
 static void mistakes_are_exit_two(void **state)
 {
 	(void)state;
-	const struct command_result results[] = {RUN(events, "-n", "0"), RUN(events, "extra"), RUN(history, "--since", "never"),
-	        RUN(history, "--band", "x"), RUN(history, "--format", "xml"), RUN(history, "--nonsense"), RUN(prune, "--events-days", "0"),
-	        RUN(prune, "now"), command_run(events_main, (const char *const[]){"events", "show", NULL}),
+	const struct command_result results[] = {RUN(events, "-n", "0"), RUN(events, "extra"), RUN(events, "--json", "show", "1"),
+	        RUN(history, "--since", "never"), RUN(history, "--band", "x"), RUN(history, "--format", "xml"), RUN(history, "--nonsense"),
+	        RUN(prune, "--events-days", "0"), RUN(prune, "now"),
+	        command_run(events_main, (const char *const[]){"events", "show", NULL}),
 	        command_run(events_main, (const char *const[]){"events", "show", "one", NULL}),
 	        command_run(events_main, (const char *const[]){"events", "show", "1", "2", NULL})};
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,12 +130,18 @@ static void nothing_at_all(void **state)
 	json_decref(object);
 }
 
+static void be_named(const char *name)
+{
+	assert_int_equal(prctl(PR_SET_NAME, name), 0);
+}
+
 static void a_running_daemon(void **state)
 {
 	struct ring_writer *writer = ring_begin(instance, 8);
 	(void)state;
 
 	put_samples(writer);
+	be_named("rh-tracker");
 	put_database((uint32_t)getpid(), "");
 	expect_text(
 	        0, (const char *const[]){"collector  running, pid ", "back end   procfs, best that this machine allows\n",
@@ -142,7 +149,7 @@ static void a_running_daemon(void **state)
 	                   "sampling   5.0 samples per second, late by 250us", "; 3 missed, 0 lost\n",
 	                   "degraded   the interval is longer than configured\n", "degraded   not every process has its files kept open\n",
 	                   "cost       0.50 % of a core, 8.0M of memory, ring of ", " with 4 samples\n", "events     1 open\n",
-	                   "tracker    running, pid ", "4711 samples taken in", NULL});
+	                   "tracker    running, pid ", "4711 samples taken in, 0 lost as of ", "ago; writing: ok\n", NULL});
 
 	json_t *object = status_json(0);
 	assert_string_equal(json_string_value(json_object_get(object, "writer")), "RUNNING");
@@ -155,7 +162,27 @@ static void a_running_daemon(void **state)
 	assert_true(json_integer_value(member(object, "database", "size_bytes")) > 0);
 	assert_true(json_is_true(member(object, "tracker", "running")));
 	json_decref(object);
+	be_named("cli_status");
 	ring_close(&writer);
+}
+
+/* A pid proves nothing: it may be another program's by now, or that of a tracker which has ended and was not waited for. */
+static void a_pid_that_is_no_tracker(void **state)
+{
+	siginfo_t ended;
+	(void)state;
+
+	put_database((uint32_t)getpid(), "");
+	expect_text(3, (const char *const[]){"tracker    died without closing", NULL});
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_NAME, "rh-tracker");
+		_exit(0);
+	}
+	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+	put_database((uint32_t)child, "");
+	expect_text(3, (const char *const[]){"tracker    died without closing", NULL});
+	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
 static void a_tracker_that_is_gone(void **state)
@@ -230,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(nothing_at_all),
 	        cmocka_unit_test(a_running_daemon),
+	        cmocka_unit_test(a_pid_that_is_no_tracker),
 	        cmocka_unit_test(a_tracker_that_is_gone),
 	        cmocka_unit_test(a_dead_collector),
 	        cmocka_unit_test(a_database_that_is_none),

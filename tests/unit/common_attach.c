@@ -9,6 +9,7 @@
 #include "tests/support/capture.h"
 #include "tests/support/ring.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -259,6 +260,39 @@ static void exit_codes_come_from_the_table(void **state)
 	assert_string_equal(attach_status_name(RH_HUNG), "HUNG");
 }
 
+static void a_ring_of_others_says_who_may_read_it(void **state)
+{
+	const struct rh_error denied = {.errnum = EACCES, .text = "no permission"}, writable = {.text = "writable by others"};
+	char reason[512];
+	(void)state;
+
+	assert_non_null(strstr(attach_reason(RH_FOREIGN, &denied, reason), "no permission: be root, or of the group"));
+	assert_string_equal(attach_reason(RH_FOREIGN, &writable, reason), "writable by others");
+	assert_string_equal(attach_reason(RH_CORRUPT, &(struct rh_error){0}, reason), rh_status_text(RH_CORRUPT));
+}
+
+/* Who follows before there is a daemon gets its samples from the first one on. */
+static void following_begins_before_there_is_a_ring(void **state)
+{
+	struct follow follow;
+	struct batch batch = {0};
+	char instance[65];
+	(void)state;
+
+	assert_int_equal(follow_open(&follow, ring_instance("before", instance), true, NULL), RH_NO_SEGMENT);
+	assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_NO_SEGMENT);
+	struct ring_writer *writer = ring_begin(instance, 8);
+	put_many(writer, 2, 1);
+	for (uint64_t n = 1; n <= 2; n++) {
+		assert_int_equal(follow_next(&follow, BATCH_ALL, &batch), RH_OK);
+		assert_int_equal(batch.sample, n);
+	}
+	assert_int_equal(follow.lost, 0);
+	ring_close(&writer);
+	batch_free(&batch);
+	follow_close(&follow);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +305,8 @@ int main(void)
 	        cmocka_unit_test(a_replaced_ring_is_read_to_its_end),
 	        cmocka_unit_test(a_window_over_the_ring),
 	        cmocka_unit_test(exit_codes_come_from_the_table),
+	        cmocka_unit_test(a_ring_of_others_says_who_may_read_it),
+	        cmocka_unit_test(following_begins_before_there_is_a_ring),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
