@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { EXIT_NO_DATA = 3, EXIT_NO_ROOM = 4 };
+enum { EXIT_NO_DATA = 3, EXIT_NO_ROOM = 4, SECONDS_LABEL = sizeof("2026-11-20 14:03:07") - 1 };
 
 int rows_open(const char *instance, const char *path, enum storage_mode mode, struct storage **ret_storage, char error[STORAGE_TEXT_BYTES])
 {
@@ -118,6 +118,19 @@ char *rows_text(const struct storage_column *column, const void *row, char out[R
 	else
 		snprintf(out, ROWS_TEXT_BYTES, "%" PRIu64, integer_of(column, row));
 	return out;
+}
+
+char *rows_cell(const struct storage_column *column, const void *row, char out[ROWS_TEXT_BYTES])
+{
+	rows_text(column, row, out);
+	if (is_label(column))
+		out[SECONDS_LABEL] = '\0';
+	return out;
+}
+
+unsigned rows_cell_width(const struct storage_column *column)
+{
+	return is_label(column) ? SECONDS_LABEL : column->width;
 }
 
 bool rows_is_number(const struct storage_column *column)

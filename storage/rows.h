@@ -29,6 +29,12 @@ const struct storage_column *rows_column(const struct storage_column *columns, s
 /* The value for people: wall-clock labels as local time, scores with one decimal. Returns out. */
 char *rows_text(const struct storage_column *column, const void *row, char out[ROWS_TEXT_BYTES]);
 
+/* The same for a cell of a list: labels without their fraction, so that a row fits 80 columns. Returns out. */
+char *rows_cell(const struct storage_column *column, const void *row, char out[ROWS_TEXT_BYTES]);
+
+/* Columns that such a cell takes. */
+unsigned rows_cell_width(const struct storage_column *column);
+
 /* Is it a number for people, to be aligned to the right? */
 bool rows_is_number(const struct storage_column *column);
 

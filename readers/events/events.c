@@ -77,7 +77,8 @@ static void begin_table(struct table *table, struct table_column titles[SHOWN])
 		const struct storage_column *column = rows_column(columns, count, shown[i]);
 		titles[i] = (struct table_column){.title = "LASTED", .width = 7, .right = true};
 		if (column)
-			titles[i] = (struct table_column){.title = column->title, .width = column->width, .right = rows_is_number(column)};
+			titles[i] = (struct table_column){
+			        .title = column->title, .width = rows_cell_width(column), .right = rows_is_number(column)};
 	}
 	table_begin(table, stdout, titles, SHOWN, true);
 }
@@ -92,7 +93,7 @@ static void print_row(struct table *table, const struct storage_event *event)
 		const struct storage_column *column = rows_column(columns, count, shown[i]);
 		char text[ROWS_TEXT_BYTES];
 		if (column)
-			rows_text(column, event, text);
+			rows_cell(column, event, text);
 		else
 			value_duration(rows_lasted_ns(event), text);
 		table_cell(table, text, column && column->code == STORAGE_CODE_band ? style : TABLE_PLAIN);

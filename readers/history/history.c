@@ -50,9 +50,9 @@ struct request {
 	uint64_t limit;
 };
 
-/* The columns shown to people; "" is how long it lasted, which is no column of the table. */
-static const char *const shown[] = {"id", "entry_realtime_ns", "exit_realtime_ns", "", "pid", "uid", "command", "peak_score", "peak_band",
-        "closed_by", "samples_count"};
+/* The columns shown to people, those first that a terminal of 80 columns has room for; "" is how long it lasted, which is no column of the table. */
+static const char *const shown[] = {"id", "entry_realtime_ns", "", "pid", "command", "peak_score", "peak_band", "closed_by",
+        "exit_realtime_ns", "uid", "samples_count"};
 enum { SHOWN = sizeof(shown) / sizeof(shown[0]) };
 
 /* ---- command line ---- */
@@ -152,8 +152,8 @@ static void begin_table(struct printer *printer)
 		const struct storage_column *column = rows_column(printer->columns, printer->count, shown[i]);
 		printer->titles[i] = (struct table_column){.title = "LASTED", .width = 7, .right = true};
 		if (column)
-			printer->titles[i] =
-			        (struct table_column){.title = column->title, .width = column->width, .right = rows_is_number(column)};
+			printer->titles[i] = (struct table_column){
+			        .title = column->title, .width = rows_cell_width(column), .right = rows_is_number(column)};
 	}
 	table_begin(&printer->table, stdout, printer->titles, SHOWN, true);
 }
@@ -186,7 +186,7 @@ static void print_row(struct table *table, const struct printer *printer, const 
 		char text[ROWS_TEXT_BYTES];
 		enum table_style style = TABLE_PLAIN;
 		if (column)
-			rows_text(column, event, text);
+			rows_cell(column, event, text);
 		else
 			value_duration(rows_lasted_ns(event), text);
 		if (column && column->code == STORAGE_CODE_band)

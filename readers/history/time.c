@@ -34,13 +34,15 @@ static bool read_date(const char *text, uint64_t *ret_realtime_ns)
 	static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"};
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct tm local = {.tm_isdst = -1}; /* summer time or not: as it was then */
-		const char *rest = strptime(text, forms[i], &local);
+		struct tm typed = {0}, local;
+		const char *rest = strptime(text, forms[i], &typed);
 		if (!rest || *rest)
 			continue;
-		local.tm_isdst = -1;
+		local = typed;
+		local.tm_isdst = -1; /* summer time or not: as it was then */
 		time_t seconds = mktime(&local);
-		if (seconds < 0)
+		/* mktime() makes a day of March of the 30th of February. */
+		if (seconds < 0 || local.tm_mday != typed.tm_mday)
 			return false;
 		*ret_realtime_ns = (uint64_t)seconds * NS_PER_S;
 		return true;

@@ -286,8 +286,8 @@ static void many_events_come_page_by_page(void **state)
 static void moments_are_read(void **state)
 {
 	const uint64_t now = UINT64_C(1800000000) * NS_PER_S;
-	static const char *const wrong[] = {
-	        "", "yesterday", "2h ago", "-2h", "@", "@-1", "2026-13-01", "2026-01-01x", "2026-01-01T25:00", "nan", "1e300"};
+	static const char *const wrong[] = {"", "yesterday", "2h ago", "-2h", "@", "@-1", "2026-13-01", "2026-02-30", "2026-04-31 12:00",
+	        "2026-01-01x", "2026-01-01T25:00", "nan", "1e300"};
 	uint64_t moment;
 
 	(void)state;
