@@ -86,6 +86,19 @@ static void peak_replaces_the_peak_before(void **state)
 	assert_int_equal(out[0].sample_id, 3);
 }
 
+/* Column by column: the bytes between them mean nothing. */
+static void assert_event_equal(const struct storage_event *a, const struct storage_event *b)
+{
+	size_t count;
+	const struct storage_column *columns = storage_event_columns(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *left = (const char *)a + columns[i].offset, *right = (const char *)b + columns[i].offset;
+
+		assert_memory_equal(left, right, columns[i].size);
+	}
+}
+
 static void events_update_in_place(void **state)
 {
 	struct fixture *fixture = *state;
@@ -94,13 +107,13 @@ static void events_update_in_place(void **state)
 	uint64_t id = fixture_put(fixture, &in);
 	assert_int_equal(storage_event_by_id(fixture->storage, id, &out), 1);
 	in.id = id;
-	assert_memory_equal(&in, &out, sizeof(in)); /* the escape code included */
+	assert_event_equal(&in, &out); /* the escape code included */
 	in.state = STORAGE_event_closed;
 	in.closed_by = STORAGE_closed_by_gone;
 	in.exit_realtime_ns = in.exit_boottime_ns = 99;
 	assert_int_equal(fixture_put(fixture, &in), id);
 	assert_int_equal(storage_event_by_id(fixture->storage, id, &out), 1);
-	assert_memory_equal(&in, &out, sizeof(in));
+	assert_event_equal(&in, &out);
 	assert_int_equal(storage_event_by_id(fixture->storage, id + 1, &out), 0);
 }
 
