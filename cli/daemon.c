@@ -8,6 +8,7 @@
 #include "cli/detach.h"
 #include "cli/exit_codes.h"
 #include "cli/instance_lock.h"
+#include "cli/ring_watch.h"
 #include "cli/supervisor.h"
 #include "readers/common/complain.h"
 #include "readers/common/options.h"
@@ -144,6 +145,7 @@ static int run(const struct request *request, const struct config *config, const
 		return start_failed(&report_fd, EXIT_FAILED, error);
 	log_say(LOG_INFO_, "daemon_start", "rogue-hunter " RH_VERSION ", pid %d, database %s, configuration %s", (int)getpid(),
 	        config->storage_path, origin);
+	ring_watch_await_orphan(options.context.instance);
 	int result = supervisor_run(&options);
 	log_close();
 	return result;

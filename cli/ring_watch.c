@@ -1,6 +1,7 @@
 /* ring_watch.c - the supervisor's view of the ring, through the same library as every other reader. */
 #include "cli/ring_watch.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "rogue/reader.h"
 
@@ -23,6 +24,27 @@ static enum rh_status state_of(const char *instance, pid_t writer)
 		state = rh_writer_status(ring);
 	rh_close(&ring);
 	return state;
+}
+
+static bool has_living_writer(const char *instance)
+{
+	enum rh_status state;
+	struct rh_ring *ring;
+
+	if (rh_open(instance, &ring, NULL) != RH_OK)
+		return false;
+	state = rh_writer_status(ring);
+	rh_close(&ring);
+	return state == RH_RUNNING || state == RH_HUNG;
+}
+
+void ring_watch_await_orphan(const char *instance)
+{
+	enum { LOOKS = 250, LOOK_MS = 20 };
+	struct timespec pause = clock_timespec((uint64_t)LOOK_MS * NS_PER_MS);
+
+	for (int i = 0; i < LOOKS && has_living_writer(instance); i++)
+		nanosleep(&pause, NULL);
 }
 
 /* Letter of the state in /proc/PID/stat, behind the last ')': the name in front may hold any. */

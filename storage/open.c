@@ -133,8 +133,9 @@ static int resolve(struct storage *storage, const char *path, bool create)
 }
 
 /* One tracker for a database. The lock file stays: removing it would let two trackers lock two different files. */
-static int take_lock(struct storage *storage)
+static int take_lock(struct storage *storage, unsigned wait_ms)
 {
+	enum { TRY_MS = 20 };
 	char path[PATH_MAX + 8];
 
 	snprintf(path, sizeof(path), "%s-lock", storage->path);
@@ -144,6 +145,9 @@ static int take_lock(struct storage *storage)
 		return fd;
 	}
 	storage->lock_fd = fd;
+	/* Tried again and again rather than waited for: the wait has an end. */
+	for (unsigned ms = 0; ms < wait_ms && flock(fd, LOCK_EX | LOCK_NB) != 0; ms += TRY_MS)
+		usleep(TRY_MS * 1000);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		snprintf(storage->error, sizeof(storage->error), "the database %.300s is in use by another tracker", storage->path);
 		return -EBUSY;
@@ -307,7 +311,7 @@ int storage_open(const struct storage_options *options, struct storage **ret_sto
 	if (failed == 0 && tracking)
 		failed = aside_look(storage);
 	if (failed == 0 && tracking)
-		failed = take_lock(storage);
+		failed = take_lock(storage, options->lock_wait_ms);
 	if (failed == 0)
 		failed = tracking ? open_for_tracking(storage, notice) : open_existing(storage);
 	if (failed) {

@@ -27,6 +27,7 @@ enum storage_mode {
 struct storage_options {
 	const char *path;
 	enum storage_mode mode;
+	unsigned lock_wait_ms;    /* STORAGE_TRACK: how long to wait for another tracker to end, that of a daemon that was killed */
 	uint64_t wal_limit_bytes; /* STORAGE_TRACK: size of the write-ahead log at which writing pauses; 0 for 16 MiB */
 };
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PRUNE_BATCH = 64, RESUME_PAGE = 16, MIB = 1 << 20 };
+enum { PRUNE_BATCH = 64, RESUME_PAGE = 16, MIB = 1 << 20, LOCK_WAIT_MS = 5000 };
 
 /* ---- pausing and resuming ---- */
 
@@ -49,6 +49,7 @@ static int open_storage(struct persist *persist, char error[STORAGE_TEXT_BYTES])
 	const struct storage_options options = {
 	        .path = persist->path,
 	        .mode = STORAGE_TRACK,
+	        .lock_wait_ms = LOCK_WAIT_MS,
 	        .wal_limit_bytes = (uint64_t)persist->config->storage_wal_mib * MIB,
 	};
 	char notice[STORAGE_TEXT_BYTES];

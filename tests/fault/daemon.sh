@@ -77,7 +77,23 @@ wait_until is_gone "$supervisor"
 wait_until is_gone "$collector"
 wait_until is_gone "$tracker"
 no_segment || fail "kill -9 of the supervisor left a segment"
+
+# --- a daemon that comes sooner than the children of a killed one have ended waits for them
+: >"$LOG"
 start
+supervisor=$(daemon_pid) collector=$(pid_of collector) tracker=$(pid_of tracker)
+kill -STOP "$collector" "$tracker"
+kill -9 "$supervisor"
+wait_until is_gone "$supervisor"
+: >"$LOG"
+"$hunter" daemon --name "$NAME" --config "$CONFIG" >"$TEMP/console" 2>&1 &
+starting=$!
+wait_until logged daemon_start
+kill -CONT "$collector"
+wait_until logged '"event":"child_start".*"child":"tracker"'
+kill -CONT "$tracker"
+wait "$starting" || fail "the next daemon did not start: $(cat "$TEMP/console")"
+is_gone "$collector" && is_gone "$tracker" || fail "the children of the killed daemon still run"
 expect 0 "$hunter" daemon --stop --name "$NAME"
 
 # --- --duration
