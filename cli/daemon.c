@@ -41,6 +41,8 @@ static const char help[] =
 
 enum option_code { OPTION_FOREGROUND = OPTIONS_OWN, OPTION_STOP, OPTION_CONFIG, OPTION_INTERVAL, OPTION_SAMPLER, OPTION_DURATION };
 
+enum { DURATION_MAX_S = 10000 * 86400 };
+
 struct request {
 	struct options options;
 	bool foreground, stop;
@@ -68,9 +70,9 @@ static int take_option(struct request *request, int option)
 		request->overrides.sampler = optarg;
 		return 0;
 	case OPTION_DURATION:
-		if (text_to_duration(optarg, &request->duration_s) && request->duration_s > 0)
+		if (text_to_duration(optarg, &request->duration_s) && request->duration_s > 0 && request->duration_s <= DURATION_MAX_S)
 			return 0;
-		return options_mistake(&request->options, "--duration takes a time above 0: 60, 10m, 2h");
+		return options_mistake(&request->options, "--duration takes a time above 0, of at most 10000d: 60, 10m, 2h");
 	default:
 		return OPTIONS_STOP;
 	}

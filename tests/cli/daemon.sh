@@ -22,6 +22,7 @@ for way in --foreground ""; do
 	refuse 2 'sampling.sampler must be one of "auto", "bpf", "procfs"' $way --config "$CONFIG" --sampler fast
 	refuse 2 'duration takes a time' $way --config "$CONFIG" --duration -1
 	refuse 2 'duration takes a time' $way --config "$CONFIG" --duration 0
+	refuse 2 'duration takes a time' $way --config "$CONFIG" --duration 1e300
 	refuse 2 'No such file' $way --config "$TEMP/none.toml"
 	refuse 2 'unexpected argument "now"' $way --config "$CONFIG" now
 	printf '[sampling]\nintervall = 1\n' >"$TEMP/bad.toml"
