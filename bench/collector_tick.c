@@ -4,7 +4,8 @@
  *   collector_tick synthetic   scoring and publishing of raw records of 1,000 and 31,000 processes that exist only here, caches swept before each
  *   collector_tick live        the whole rh-collector over this machine's /proc with 1,000 more processes, 5 % of them active, as it
  *                              publishes its own cpu time; and its resident memory with 300 processes
- * Without an argument both. Medians of several samples.
+ *   collector_tick crowd       the same with 31,000 processes, if the machine has room for so many: part of a core, interval, state
+ * Without an argument all. Medians of several samples. The processes end with this one, however it ends.
  */
 #include "base/clock.h"
 #include "bench/figures.h"
@@ -12,7 +13,9 @@
 #include "rogue/reader.h"
 #include "tests/support/source_fake.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +32,10 @@ enum {
 	ROUNDS = 41,
 	SWEEP_BYTES = 64 << 20,
 	LIVE_MOST = 1000,
+	CROWD = 31000,
+	CROWD_KIB_EACH = 128,  /* kernel memory of a process, and some of its own */
+	CROWD_SPARE_PIDS = 64, /* left to the others */
+	CROWD_SECONDS = 20,
 	LIVE_SAMPLES = 25,
 	LIVE_WARM_UP = 20, /* samples until every process went through the slow round */
 	INTERVAL_MS = 200,
@@ -142,9 +150,15 @@ static void bench_synthetic(uint32_t processes)
 	source_fake_free(&fake);
 }
 
+static void bench_synthetics(void)
+{
+	bench_synthetic(1000);
+	bench_synthetic(31000);
+}
+
 /* ---- the whole collector ---- */
 
-static pid_t children[LIVE_MOST];
+static pid_t children[CROWD];
 static unsigned child_count;
 
 static void kill_children(void)
@@ -173,6 +187,8 @@ static void start_children(unsigned count)
 	pid_t parent = getpid();
 	while (child_count < count) {
 		pid_t child = fork();
+		if (child < 0 && errno == EAGAIN && count > LIVE_MOST)
+			return; /* others took what was left */
 		if (child < 0)
 			fail("fork");
 		if (child == 0)
@@ -181,22 +197,22 @@ static void start_children(unsigned count)
 	}
 }
 
-/* rh-collector of the same build tree. */
+/* rh-collector of the same build tree. It ends with this process. */
 static pid_t start_collector(const char *instance)
 {
-	char self[PATH_MAX], program[PATH_MAX + 32], samples[16];
+	char self[PATH_MAX], program[PATH_MAX + 32];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (length < 0)
 		fail("/proc/self/exe");
 	self[length] = '\0';
 	*strrchr(self, '/') = '\0';
 	snprintf(program, sizeof(program), "%s/../bin/rh-collector", self);
-	snprintf(samples, sizeof(samples), "%d", LIVE_WARM_UP + LIVE_SAMPLES + 10);
 	pid_t child = fork();
 	if (child < 0)
 		fail("fork");
 	if (child == 0) {
-		execl(program, "rh-collector", "--name", instance, "--samples", samples, (char *)NULL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl(program, "rh-collector", "--name", instance, (char *)NULL);
 		fail(program);
 	}
 	return child;
@@ -253,7 +269,6 @@ static struct live_figures measure_collector(void)
 
 static void bench_live(void)
 {
-	atexit(kill_children);
 	start_children(220);
 	struct live_figures few = measure_collector();
 	start_children(LIVE_MOST);
@@ -266,18 +281,124 @@ static void bench_live(void)
 	figure_note("  resident memory besides the segment, many processes", many.rss_mib, "MiB");
 }
 
+/* ---- more processes than a machine should have ---- */
+
+static uint64_t number_in(const char *path, const char *key)
+{
+	char line[256];
+	uint64_t number = 0;
+	FILE *file = fopen(path, "r");
+	if (!file)
+		return 0;
+	while (number == 0 && fgets(line, sizeof(line), file))
+		if (strncmp(line, key, strlen(key)) == 0)
+			number = strtoull(line + strlen(key), NULL, 10);
+	fclose(file);
+	return number;
+}
+
+/* Processes that can be started, at most CROWD in all; 0, with a sentence, where that would be too few to mean anything. */
+static unsigned crowd_size(void)
+{
+	uint64_t present = 0, pids = number_in("/proc/sys/kernel/pid_max", ""), limit = number_in("/sys/fs/cgroup/pids.max", "");
+	uint64_t available_kib = number_in("/proc/meminfo", "MemAvailable:");
+	struct rlimit processes;
+	DIR *proc = opendir("/proc");
+	for (const struct dirent *entry; proc && (entry = readdir(proc));)
+		present += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+	if (proc)
+		closedir(proc);
+	if (limit > 0 && limit < pids)
+		pids = limit;
+	if (getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur < pids)
+		pids = processes.rlim_cur;
+	/* The kernel gives out no pid below 300 again. */
+	uint64_t room = pids > present + 300 + CROWD_SPARE_PIDS ? pids - present - 300 - CROWD_SPARE_PIDS : 0;
+	if (room > CROWD)
+		room = CROWD;
+	if (room >= CROWD / 2 && available_kib / 2 >= room * CROWD_KIB_EACH)
+		return (unsigned)room;
+	printf("31,000 processes: left out; this machine has room for %" PRIu64 " more and %" PRIu64 " MiB of memory\n", room,
+	        available_kib / 1024);
+	return 0;
+}
+
+/* What was seen of the collector in a while. */
+struct crowd_figures {
+	double core_pct, interval_s, scan_ms;
+	uint32_t processes;
+	unsigned samples, looks, not_running;
+	uint16_t degraded;
+};
+
+static struct crowd_figures measure_crowd(struct rh_ring *ring, unsigned seconds)
+{
+	static struct rh_view view;
+	struct crowd_figures figures = {0};
+	uint64_t cpu_ns = 0, begin_ns = 0, cursor = rh_newest(ring),
+	         until_ns = clock_now_ns(CLOCK_MONOTONIC) + seconds * (uint64_t)NS_PER_S;
+	while (clock_now_ns(CLOCK_MONOTONIC) < until_ns) {
+		figures.looks++;
+		figures.not_running += rh_writer_status(ring) != RH_RUNNING;
+		if (rh_next(ring, &cursor, NULL, &view) != RH_OK) {
+			rh_wait(ring, cursor, 100 * (uint64_t)NS_PER_MS);
+			continue;
+		}
+		if (figures.samples++ == 0) {
+			cpu_ns = view.system.self_cpu_ns;
+			begin_ns = view.system.monotonic_ns;
+			continue;
+		}
+		figures.core_pct = 100 * (double)(view.system.self_cpu_ns - cpu_ns) / (double)(view.system.monotonic_ns - begin_ns);
+		figures.interval_s = (double)view.system.interval_ns / NS_PER_S;
+		figures.scan_ms = (double)view.system.scan_ns / NS_PER_MS;
+		figures.processes = view.total;
+		figures.degraded = view.system.degraded;
+	}
+	return figures;
+}
+
+static void bench_crowd(void)
+{
+	unsigned count = crowd_size();
+	char instance[40];
+	if (count == 0)
+		return;
+	start_children(count);
+	snprintf(instance, sizeof(instance), "bench-crowd-%d", (int)getpid());
+	pid_t collector = start_collector(instance);
+	struct rh_ring *ring = attach(instance);
+	struct crowd_figures first = measure_crowd(ring, CROWD_SECONDS / 2), later = measure_crowd(ring, CROWD_SECONDS);
+	rh_close(&ring);
+	kill(collector, SIGTERM);
+	waitpid(collector, NULL, 0);
+	kill_children();
+	printf("rh-collector over /proc: %u processes, one in %d active ten times a second, degraded %#x:\n", later.processes, ACTIVE_EACH,
+	        later.degraded);
+	figure_at_most("  cpu, in the first 10 s after its start", first.core_pct, 10, "%");
+	figure_at_most("  cpu, in the 20 s after them", later.core_pct, 10, "%");
+	figure_note("  interval that it settled on", later.interval_s, "s");
+	figure_note("  time of a sample", later.scan_ms, "ms");
+	figure_at_most("  looks at which the collector was called anything but running", first.not_running + later.not_running, 0, "");
+	figure_note("  of", first.looks + later.looks, "");
+}
+
 int main(int argc, char **argv)
 {
-	const char *part = argc > 1 ? argv[1] : "";
-	if (argc > 2 || (part[0] && strcmp(part, "synthetic") != 0 && strcmp(part, "live") != 0)) {
-		fprintf(stderr, "usage: collector_tick [synthetic|live]\n");
-		return 2;
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} parts[] = {{"synthetic", bench_synthetics}, {"live", bench_live}, {"crowd", bench_crowd}};
+	unsigned found = 0;
+	atexit(kill_children);
+	for (size_t i = 0; argc <= 2 && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (argc == 2 && strcmp(argv[1], parts[i].name) != 0)
+			continue;
+		parts[i].run();
+		found++;
 	}
-	if (strcmp(part, "live") != 0) {
-		bench_synthetic(1000);
-		bench_synthetic(31000);
-	}
-	if (strcmp(part, "synthetic") != 0)
-		bench_live();
-	return 0;
+	if (found > 0)
+		return 0;
+	fprintf(stderr, "usage: collector_tick [synthetic|live|crowd]\n");
+	return 2;
 }

@@ -62,10 +62,13 @@ static void honesty_fill(struct collector *collector, uint64_t lateness_ns, uint
 
 /* ---- one sample ---- */
 
-/* Time the source should use at most. */
+/*
+ * Time the source should use at most. A quarter of what is allowed is left to scores and publishing: work that can be put off must not
+ * lengthen the interval.
+ */
 static uint64_t budget_ns(const struct collector *collector)
 {
-	return (uint64_t)((double)collector->pace.interval_ns * collector->pace.allowed);
+	return (uint64_t)((double)collector->pace.interval_ns * collector->pace.allowed * 0.75);
 }
 
 static int sample_now(struct collector *collector)
