@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NICE = 7, FILE_BYTES = 16 << 20, WORK_MS = 4, PERIOD_MS = 100 };
+enum { NICE = 7, FILE_BYTES = 64 << 20, WORK_MS = 4, PERIOD_MS = 100 };
 
 /* A name of at most 15 bytes, what JSON says of it (UTF-8), and what a terminal gets to see. */
 static const struct hostile {
