@@ -1,6 +1,7 @@
 /* blame.c - see blame.h. */
 #include "collector/blame.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 /* S of the formula, for the delays as they are and for the victims' delays. */
@@ -27,7 +28,7 @@ double blame_victim_weight(double cpu_pct, double fair_pct, double victim_fracti
 
 static double cpu_total(const struct blame_input *input)
 {
-	double total = 0;
+	double total = input->unseen_pct;
 	for (uint32_t i = 0; i < input->count; i++)
 		total += (double)input->cpu_pct[i];
 	return total;
@@ -54,11 +55,13 @@ struct blame_result blame_estimate(const struct blame_input *input, float *blame
 			continue;
 		}
 		double weight = blame_victim_weight((double)cpu[i], fair_pct, input->victim_fraction);
-		double term = (double)delay[i] / (total - (double)cpu[i]);
+		double others = total - (double)cpu[i], term = (double)delay[i] / others;
+		double seen = (double)delay[i] * fmax(1 - input->unseen_pct / others, 0);
 		sum.all += term;
 		sum.victims += term * weight;
-		result.attributed_ms_per_s += (double)delay[i];
-		result.harm_ms_per_s += (double)delay[i] * weight;
+		result.attributed_ms_per_s += seen;
+		result.unattributed_ms_per_s += (double)delay[i] - seen;
+		result.harm_ms_per_s += seen * weight;
 	}
 	for (uint32_t i = 0; i < input->count; i++) {
 		double all = sum.all, victims = sum.victims;

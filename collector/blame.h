@@ -3,11 +3,12 @@
  *
  * The run delay d_q of each process q is divided among the other processes in proportion to the cpu time they had meanwhile:
  *
- *     blame_p = sum over q != p of  d_q * cpu_p / (C - cpu_q),   C = sum of all cpu
+ *     blame_p = sum over q != p of  d_q * cpu_p / (C - cpu_q),   C = all cpu time: of the processes, and of what came and went unseen
  *             = cpu_p * (S - d_p / (C - cpu_p)),                 S = sum over q of  d_q / (C - cpu_q)
  *
- * which takes one pass for S and one for the result. Summed over processes it is the delay that was divided. Where the others had no cpu at
- * all (C - cpu_q is nothing) there is nobody to blame: the delay stays unattributed. It is an estimate: it does not know which cpu anybody ran on.
+ * which takes one pass for S and one for the result. Summed over processes it is the delay that was divided, less the part of those unseen: short
+ * processes between two samples must not make those that stay look guilty. That part stays unattributed, and so does all of a delay where the
+ * others had no cpu at all (C - cpu_q is nothing). It is an estimate: it does not know which cpu anybody ran on.
  *
  * For the harm score the same is done with each delay weighted by how much of a victim q is: 1 for one that got no cpu, falling to 0 for
  * one that got victim_fraction of its fair share. Hogs that compete with hogs are not victims.
@@ -22,6 +23,7 @@ struct blame_input {
 	uint32_t count;
 	const float *cpu_pct;
 	const float *delay_ms_per_s;
+	double unseen_pct; /* cpu time of processes that are not in the columns, in percent of one core */
 	double cpus;
 	double floor_pct;       /* cpu plus waiting from which a process counts as wanting the cpu */
 	double victim_fraction; /* of its fair share from which a waiting process is no victim */

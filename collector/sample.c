@@ -55,11 +55,15 @@ static bool columns_gather(struct sample *sample)
  */
 static void blame_fill(struct sample *sample, bool delays_known)
 {
+	const struct rh_system *system = &sample->system;
+	double cpus = rh_has(system->present, RH_S_cpus_count) ? fmax(system->cpus_count, 1) : 1;
+	double unseen = rh_has(system->present, RH_S_cpu_unattributed_ratio) ? fmaxf(system->cpu_unattributed_ratio, 0) : 0;
 	struct blame_input input = {
 	        .count = sample->count,
 	        .cpu_pct = sample->columns.use[RH_RESOURCE_cpu],
 	        .delay_ms_per_s = sample->delay_ms_per_s,
-	        .cpus = rh_has(sample->system.present, RH_S_cpus_count) ? fmax(sample->system.cpus_count, 1) : 1,
+	        .unseen_pct = unseen * cpus * 100,
+	        .cpus = cpus,
 	        .floor_pct = sample->config->score_cpu_floor,
 	        .victim_fraction = sample->config->harm_victim_fraction,
 	};

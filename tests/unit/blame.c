@@ -17,12 +17,15 @@ enum { ROWS = 2000 };
 
 static float cpu[ROWS], delay[ROWS], blame[ROWS], harm[ROWS];
 
+static double unseen_pct;
+
 static struct blame_result estimate(uint32_t count, double cpus)
 {
 	struct blame_input input = {
 	        .count = count,
 	        .cpu_pct = cpu,
 	        .delay_ms_per_s = delay,
+	        .unseen_pct = unseen_pct,
 	        .cpus = cpus,
 	        .floor_pct = 1,
 	        .victim_fraction = 0.5,
@@ -43,6 +46,7 @@ static int clear(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < ROWS; i++)
 		cpu[i] = delay[i] = 0;
+	unseen_pct = 0;
 	return 0;
 }
 
@@ -79,6 +83,7 @@ static void blame_is_the_waiting_suffered(void **state)
 			cpu[i] = rand() % 4 ? (float)(rand() % 10000) / 100 : 0;
 			delay[i] = rand() % 4 ? (float)(rand() % 100000) / 100 : 0;
 		}
+		unseen_pct = rand() % 2 ? rand() % 1000 : 0;
 		struct blame_result result = estimate(count, 8);
 		double suffered = sum(delay, count);
 		assert_near(result.attributed_ms_per_s + result.unattributed_ms_per_s, suffered, suffered * 1e-6);
@@ -140,6 +145,20 @@ static void nobody_ran(void **state)
 	assert_near(result.attributed_ms_per_s, 0, 0);
 }
 
+/* Three quarters of the others' cpu went to processes that nobody saw: so does the blame. */
+static void who_stays_is_not_blamed_for_who_came_and_went(void **state)
+{
+	(void)state;
+	cpu[0] = 20;
+	delay[1] = 400;
+	unseen_pct = 60;
+	struct blame_result result = estimate(2, 1);
+	assert_near(blame[0], 100, 1e-3);
+	assert_near(harm[0], 100, 1e-3);
+	assert_near(result.attributed_ms_per_s, 100, 1e-6);
+	assert_near(result.unattributed_ms_per_s, 300, 1e-6);
+}
+
 /* Who waits for itself alone is not blamed: what it suffered goes to the others, however small they are. */
 static void own_waiting_is_never_own_blame(void **state)
 {
@@ -170,6 +189,7 @@ int main(void)
 	        cmocka_unit_test_setup(hogs_do_not_harm_hogs, clear),
 	        cmocka_unit_test_setup(waiting_alone_stays_unattributed, clear),
 	        cmocka_unit_test_setup(nobody_ran, clear),
+	        cmocka_unit_test_setup(who_stays_is_not_blamed_for_who_came_and_went, clear),
 	        cmocka_unit_test_setup(own_waiting_is_never_own_blame, clear),
 	        cmocka_unit_test(weight_falls_to_nothing_at_the_fraction),
 	};
