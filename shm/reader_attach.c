@@ -151,8 +151,8 @@ static enum rh_status open_named(const char *instance, unsigned uid, struct rh_r
 		return fail(error, RH_INVALID, 0, "an instance name is 1 to 64 letters, digits, '.', '_' and '-'");
 	int fd = shm_open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ENOENT)
-		return fail(
-		        error, RH_NO_SEGMENT, ENOENT, "no daemon has published under %s: start one with 'rogue-hunter daemon'", name + 1);
+		return fail(error, RH_NO_SEGMENT, ENOENT, "no daemon has published under %s: start one with 'rogue-hunter daemon%s%s'",
+		        name + 1, instance ? " --name " : "", instance ? instance : "");
 	if (fd < 0 && errno == EACCES)
 		return fail(error, RH_FOREIGN, EACCES, "no permission to read segment %s", name + 1);
 	if (fd < 0)

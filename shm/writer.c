@@ -189,8 +189,15 @@ static int build(struct ring_writer *writer, const struct ring_options *options,
 		return result;
 	shm_path(private_name, from);
 	shm_path(writer->name, to);
-	if (rename(from, to) != 0)
-		return say(error_text, errno, "put the segment in its place");
+	if (rename(from, to) != 0) {
+		int failed = errno;
+
+		/* /dev/shm is sticky: a file of another user cannot be replaced. */
+		if (failed != EPERM && failed != EACCES)
+			return say(error_text, failed, "put the segment in its place");
+		snprintf(error_text, 256, "another user's daemon has the name %s: choose another with --name", writer->name + 1);
+		return -failed;
+	}
 	return 0;
 }
 
