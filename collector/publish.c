@@ -13,6 +13,7 @@ enum {
 	MAX_SLOTS = 65536,
 	MEMORY_PARTS = 50, /* at most 2 % of the memory */
 	FULL_STRIDE = sizeof(struct rh_process),
+	FULL_PAUSE = 16, /* samples */
 };
 
 /* Fields that lie within the first RH_PROCESS_HOT_BYTES. */
@@ -90,6 +91,10 @@ static uint32_t slots_wanted(uint64_t arena_bytes, uint64_t frames, uint32_t pro
 
 static int ring_make(struct publish *publish)
 {
+	if (publish->pause > 0) {
+		publish->pause--;
+		return -ENOSPC;
+	}
 	if (ring_is_owned(publish->ring.instance)) {
 		snprintf(publish->error, sizeof(publish->error), "another collector publishes under this name");
 		return -EEXIST;
@@ -97,6 +102,7 @@ static int ring_make(struct publish *publish)
 	int result = ring_create(&publish->ring, &publish->writer, publish->error);
 	if (result < 0) {
 		publish->writer = NULL;
+		publish->pause = result == -ENOSPC ? FULL_PAUSE : 0;
 		return result;
 	}
 	publish->rings++;

@@ -29,6 +29,7 @@ struct publish {
 	uint32_t rogues_max;
 	float tracking_floor;
 	uint32_t rings;  /* created so far */
+	uint32_t pause;  /* samples until a ring is tried again where shared memory was full */
 	char error[256]; /* why there is no ring */
 };
 
@@ -69,7 +70,8 @@ int publish_open(struct publish *publish, const struct publish_options *options,
  * Publishes one sample, in a new ring if the old one was removed or replaced.
  *   system       rogue_count and the bits of degraded that tell the shape of the frame are filled in here
  *   interval_ns  now aimed at
- * Returns 0, or -errno with a sentence in publish->error where there is no ring and none can be made; the next call tries again.
+ * Returns 0, or -errno with a sentence in publish->error where there is no ring and none can be made; a later call tries again: the next one, or
+ * where shared memory is full one of the next few, since finding that out takes and gives back all that is left of it.
  */
 int publish_sample(struct publish *publish, struct rh_system *system, const struct publish_batch *batch, uint64_t interval_ns);
 

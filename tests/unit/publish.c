@@ -239,6 +239,28 @@ static void a_living_writer_keeps_its_name(void **state)
 	assert_int_equal(world->publish.rings, 2);
 }
 
+/* Shared memory that is full is not filled and emptied again with every sample. */
+static void a_full_memory_is_tried_now_and_then(void **state)
+{
+	struct world *world = *state;
+	open_ring(world, 10);
+	publish_rows(world, 10);
+	const struct ring_options fitting = world->publish.ring;
+	struct publish_batch batch = {world->records, world->scores, world->pids, 10, 10};
+	assert_int_equal(shm_unlink(world->segment), 0);
+	world->publish.ring.arena_bytes = world->publish.ring.min_arena_bytes = UINT64_C(1) << 60;
+	assert_int_equal(publish_sample(&world->publish, &world->system, &batch, interval_ns), -ENOSPC);
+	world->publish.ring = fitting;
+	unsigned refused = 0;
+	while (publish_sample(&world->publish, &world->system, &batch, interval_ns) != 0) {
+		assert_non_null(strstr(world->publish.error, "full"));
+		refused++;
+		assert_true(refused < 100);
+	}
+	assert_int_equal(refused, 16);
+	assert_int_equal(world->publish.rings, 2);
+}
+
 /* The sample carries the moment at which its making began, which may be long ago on a machine in trouble. */
 static void a_slow_sample_is_no_hang(void **state)
 {
@@ -271,6 +293,7 @@ int main(void)
 	        TEST(too_many_processes_are_cut_openly),
 	        TEST(a_ring_taken_away_is_replaced_within_one_sample),
 	        TEST(a_living_writer_keeps_its_name),
+	        TEST(a_full_memory_is_tried_now_and_then),
 	        TEST(a_slow_sample_is_no_hang),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
