@@ -123,9 +123,9 @@ static bool value_at(
 	if (rh_at(ring, sample, &view) != RH_OK || field->offset + field->size > view.record_size_)
 		return false;
 	int64_t row = rh_find_pid(&view, pid);
-	if (row < 0)
+	const struct rh_process *record = row < 0 ? NULL : rh_record(&view, (uint32_t)row);
+	if (!record)
 		return false;
-	const struct rh_process *record = rh_record(&view, (uint32_t)row);
 	bool found = record->start_time_ns == start_time_ns && rh_field_value(field, record, ret_value);
 	return found && rh_valid(&view);
 }
