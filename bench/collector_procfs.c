@@ -118,8 +118,8 @@ static void run_active(void)
 static void sweep_caches(void)
 {
 	static volatile char *memory;
-	if (!memory && !(memory = malloc(SWEEP_BYTES)))
-		fail("malloc");
+	if (!memory && !(memory = calloc(SWEEP_BYTES, 1)))
+		fail("calloc");
 	for (size_t i = 0; i < SWEEP_BYTES; i += 64)
 		memory[i]++;
 }

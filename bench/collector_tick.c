@@ -54,8 +54,8 @@ static _Noreturn void fail(const char *what)
 static void sweep_caches(void)
 {
 	static volatile char *memory;
-	if (!memory && !(memory = malloc(SWEEP_BYTES)))
-		fail("malloc");
+	if (!memory && !(memory = calloc(SWEEP_BYTES, 1)))
+		fail("calloc");
 	for (size_t i = 0; i < SWEEP_BYTES; i += 64)
 		memory[i]++;
 }

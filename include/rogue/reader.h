@@ -203,8 +203,9 @@ enum rh_status rh_wait(struct rh_ring *ring, uint64_t seen, uint64_t timeout_ns)
 
 /*
  * State of the writer.
- * Returns RH_RUNNING (also where a sample takes long, or the interval was lengthened), RH_HUNG (no heartbeat for ten periods, at least 2 s), RH_DEAD (its lock is gone), RH_CLOSED (it stopped in
- * good order), RH_REPLACED (the name leads to another segment: close and open again), RH_SYSTEM.
+ * Returns RH_RUNNING (also where a sample takes long, or the interval was lengthened), RH_HUNG (no heartbeat for ten periods, at least 2 s),
+ * RH_DEAD (its lock is gone), RH_CLOSED (it stopped in good order), RH_REPLACED (the name leads to another segment: close and open
+ * again), RH_SYSTEM.
  * Cost: two system calls.
  */
 enum rh_status rh_writer_status(const struct rh_ring *ring);
