@@ -26,6 +26,12 @@ double blame_victim_weight(double cpu_pct, double fair_pct, double victim_fracti
 	return weight < 0 ? 0 : weight;
 }
 
+double blame_taker_weight(double cpu_pct, double fair_pct, double victim_fraction)
+{
+	/* One thread cannot take more than a core, however large its fair share of an idle machine is. */
+	return 1 - blame_victim_weight(cpu_pct, fair_pct < 100 ? fair_pct : 100, victim_fraction);
+}
+
 static double cpu_total(const struct blame_input *input)
 {
 	double total = input->unseen_pct;
@@ -72,7 +78,8 @@ struct blame_result blame_estimate(const struct blame_input *input, float *blame
 		}
 		/* The difference of two equal sums may come out as a hair below nothing. */
 		blame_ms_per_s[i] = (float)((double)cpu[i] * (all > 0 ? all : 0));
-		harm_ms_per_s[i] = (float)((double)cpu[i] * (victims > 0 ? victims : 0));
+		double taker = blame_taker_weight((double)cpu[i], fair_pct, input->victim_fraction);
+		harm_ms_per_s[i] = (float)((double)cpu[i] * (victims > 0 ? victims * taker : 0));
 	}
 	return result;
 }

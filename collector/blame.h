@@ -11,7 +11,9 @@
  * others had no cpu at all (C - cpu_q is nothing). It is an estimate: it does not know which cpu anybody ran on.
  *
  * For the harm score the same is done with each delay weighted by how much of a victim q is: 1 for one that got no cpu, falling to 0 for
- * one that got victim_fraction of its fair share. Hogs that compete with hogs are not victims.
+ * one that got victim_fraction of its fair share. Hogs that compete with hogs are not victims. And as far as a process is a victim by the same measure
+ * it harms nobody: the estimate gives everybody who ran a part of every delay, and on a crowded machine even one percent of a core would
+ * look like a crime.
  */
 #ifndef COLLECTOR_BLAME_H
 #define COLLECTOR_BLAME_H
@@ -31,7 +33,7 @@ struct blame_input {
 
 struct blame_result {
 	double attributed_ms_per_s, unattributed_ms_per_s; /* of the run delay suffered */
-	double harm_ms_per_s;                              /* of it, the victims' part */
+	double harm_ms_per_s;                              /* of it, the victims' part, whoever caused it */
 };
 
 /* Fair share of a process that wants the cpu, in percent of one core: all cpus divided among those that want them. */
@@ -39,6 +41,9 @@ double blame_fair_pct(const struct blame_input *input);
 
 /* How much of a victim a waiting process is, 0..1. */
 double blame_victim_weight(double cpu_pct, double fair_pct, double victim_fraction);
+
+/* How much of what it is blamed for counts as harm, 0..1: all from victim_fraction of its fair share on, of a core at most. */
+double blame_taker_weight(double cpu_pct, double fair_pct, double victim_fraction);
 
 /*
  * Fills blame_ms_per_s[] and harm_ms_per_s[]. Cost: two passes, no division in the common case of a process that did not wait.
