@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/terminal.h"
@@ -278,6 +279,21 @@ int log_open(const struct log_options *options, char error[256])
 	if (failed)
 		log_close();
 	return failed;
+}
+
+int log_open_configured(const char *program, const struct config *config, const char *path, bool console, char error[256])
+{
+	const struct log_options options = {
+	        .program = program,
+	        .path = path[0] ? path : NULL,
+	        .console = console,
+	        .colour = true,
+	        .level = log_level_of(config->log_level),
+	        .max_bytes = (uint64_t)(config->log_max_mib * 1048576),
+	        .keep = (unsigned)config->log_keep,
+	};
+
+	return log_open(&options, error);
 }
 
 void log_close(void)

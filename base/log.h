@@ -28,6 +28,12 @@ struct log_options {
 
 /* Returns 0, or -errno with a sentence in `error` if the file cannot be opened (the log then goes to the console alone). */
 int log_open(const struct log_options *options, char error[256]);
+
+struct config; /* base/config.h */
+
+/* The same with all that the configuration says; path is the file, "" for none. */
+int log_open_configured(const char *program, const struct config *config, const char *path, bool console, char error[256]);
+
 void log_close(void);
 enum log_level log_level_of(const char *name);
 

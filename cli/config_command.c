@@ -1,11 +1,11 @@
 /* config_command.c - `rogue-hunter config show|check|path`. */
 #include "cli/config_command.h"
 
+#include "base/complain.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/config_load.h"
 #include "cli/exit_codes.h"
-#include "readers/common/complain.h"
 #include "readers/common/options.h"
 
 #include <inttypes.h>

@@ -1,10 +1,10 @@
 /* config_load.c - defaults, and over them the configuration file that applies. */
 #include "cli/config_load.h"
 
+#include "base/complain.h"
 #include "base/file.h"
 #include "cli/config_toml.h"
 #include "cli/exit_codes.h"
-#include "readers/common/complain.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /* daemon.c - `rogue-hunter daemon`: command line, resolved configuration, log, lock; then the supervisor. */
 #include "cli/daemon.h"
 
+#include "base/complain.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/daemon_config.h"
@@ -10,7 +11,6 @@
 #include "cli/instance_lock.h"
 #include "cli/ring_watch.h"
 #include "cli/supervisor.h"
-#include "readers/common/complain.h"
 #include "readers/common/options.h"
 
 #include <stdio.h>
@@ -111,21 +111,6 @@ static int start_failed(int *report_fd, int exit_code, const char *sentence)
 	return exit_code;
 }
 
-static int open_log(const struct request *request, const struct config *config, char error[256])
-{
-	const struct log_options log = {
-	        .program = "daemon",
-	        .path = config->log_path,
-	        .console = request->foreground,
-	        .colour = true,
-	        .level = log_level_of(config->log_level),
-	        .max_bytes = (uint64_t)(config->log_max_mib * 1024 * 1024),
-	        .keep = (unsigned)config->log_keep,
-	};
-
-	return log_open(&log, error);
-}
-
 static int run(const struct request *request, const struct config *config, const char *origin, int config_fd, int report_fd)
 {
 	const struct supervisor_options options = {
@@ -143,7 +128,8 @@ static int run(const struct request *request, const struct config *config, const
 	char error[256];
 
 	umask(027);
-	if (instance_lock_take(options.context.instance, error) != 0 || open_log(request, config, error) != 0)
+	if (instance_lock_take(options.context.instance, error) != 0 ||
+	        log_open_configured("daemon", config, config->log_path, request->foreground, error) != 0)
 		return start_failed(&report_fd, EXIT_FAILED, error);
 	log_say(LOG_INFO_, "daemon_start", "rogue-hunter " RH_VERSION ", pid %d, database %s, configuration %s", (int)getpid(),
 	        config->storage_path, origin);

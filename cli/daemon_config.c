@@ -2,10 +2,10 @@
 #include "cli/daemon_config.h"
 
 #include "base/assert.h"
+#include "base/complain.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/exit_codes.h"
-#include "readers/common/complain.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* daemon_stop.c - `rogue-hunter daemon --stop`. */
 #include "cli/daemon_stop.h"
 
+#include "base/complain.h"
 #include "base/file.h"
 #include "cli/exit_codes.h"
 #include "cli/instance_lock.h"
-#include "readers/common/complain.h"
 
 #include <errno.h>
 #include <poll.h>

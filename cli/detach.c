@@ -1,9 +1,9 @@
 /* detach.c - going into the background. */
 #include "cli/detach.h"
 
+#include "base/complain.h"
 #include "base/file.h"
 #include "cli/exit_codes.h"
-#include "readers/common/complain.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* main.c - the command people type: finds and runs the commands of commands.def. */
+#include "base/complain.h"
 #include "base/nearest.h"
 #include "cli/config_command.h"
 #include "cli/config_load.h"
 #include "cli/daemon.h"
 #include "cli/exit_codes.h"
-#include "readers/common/complain.h"
 #include "readers/events/events.h"
 #include "readers/history/history.h"
 #include "readers/prune/prune.h"

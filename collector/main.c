@@ -14,18 +14,9 @@
 /* Supervised it writes where the supervisor said, by itself to the terminal. */
 static void start_log(const struct options *options)
 {
-	const struct config *config = &options->config;
 	char error[256];
-	struct log_options log = {
-	        .program = "collector",
-	        .path = config->log_path[0] ? config->log_path : NULL,
-	        .console = options->console || !options->supervised,
-	        .colour = true,
-	        .level = log_level_of(config->log_level),
-	        .max_bytes = (uint64_t)(config->log_max_mib * 1048576),
-	        .keep = (unsigned)config->log_keep,
-	};
-	if (log_open(&log, error) < 0)
+	if (log_open_configured("collector", &options->config, options->config.log_path, options->console || !options->supervised, error) <
+	        0)
 		log_say(LOG_WARNING_, "log", "%s", error);
 }
 

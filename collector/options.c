@@ -1,12 +1,12 @@
 /* options.c - see options.h. */
 #include "collector/options.h"
 
+#include "base/complain.h"
 #include "base/path.h"
 #include "base/text.h"
 
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,23 +48,14 @@ struct overrides {
 	int config_fd;
 };
 
-static enum options_result wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static enum options_result wrong(const char *format, ...)
-{
-	va_list arguments;
-	va_start(arguments, format);
-	fputs("rogue-hunter: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-	return OPTIONS_WRONG;
-}
+/* Says what is wrong with the command line; the value of a function that finds it so. */
+#define WRONG(...) (complain(__VA_ARGS__), OPTIONS_WRONG)
 
 static enum options_result read_fd(const char *option, const char *text, int *ret_fd)
 {
 	uint64_t value;
 	if (!text_to_u64(text, INT_MAX, &value))
-		return wrong("--%s takes the number of a file descriptor", option);
+		return WRONG("--%s takes the number of a file descriptor", option);
 	*ret_fd = (int)value;
 	return OPTIONS_RUN;
 }
@@ -72,7 +63,7 @@ static enum options_result read_fd(const char *option, const char *text, int *re
 static enum options_result read_name(struct options *options, const char *text)
 {
 	if (!path_is_instance(text))
-		return wrong("--name takes 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot");
+		return WRONG("--name takes 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot");
 	options->instance = text;
 	return OPTIONS_RUN;
 }
@@ -95,7 +86,7 @@ static enum options_result read_option(struct options *options, struct overrides
 		overrides->proc_root = text;
 		return OPTIONS_RUN;
 	case SAMPLES:
-		return text_to_u64(text, UINT64_MAX, &options->samples) ? OPTIONS_RUN : wrong("--samples takes a number");
+		return text_to_u64(text, UINT64_MAX, &options->samples) ? OPTIONS_RUN : WRONG("--samples takes a number");
 	case CONSOLE:
 		options->console = true;
 		return OPTIONS_RUN;
@@ -118,7 +109,7 @@ static enum options_result override(struct config *config, const char *key, cons
 {
 	char error[256];
 	if (text && !config_set_plain(config, "sampling", key, text, error))
-		return wrong("%s", error);
+		return WRONG("%s", error);
 	return OPTIONS_RUN;
 }
 
@@ -128,14 +119,14 @@ static enum options_result apply(struct options *options, const struct overrides
 	const char *key;
 	char error[256];
 	if (overrides->config_fd >= 0 && !config_read_plain_fd(config, overrides->config_fd, error))
-		return wrong("%s", error);
+		return WRONG("%s", error);
 	options->supervised = overrides->config_fd >= 0;
 	if (override(config, "interval", overrides->interval) != OPTIONS_RUN ||
 	        override(config, "sampler", overrides->sampler) != OPTIONS_RUN ||
 	        override(config, "proc_root", overrides->proc_root) != OPTIONS_RUN)
 		return OPTIONS_WRONG;
 	if (!config_check(config, &key, error))
-		return wrong("%s: %s", key, error);
+		return WRONG("%s: %s", key, error);
 	return OPTIONS_RUN;
 }
 
@@ -152,6 +143,6 @@ enum options_result options_read(struct options *options, int argc, char **argv)
 			return result;
 	}
 	if (optind < argc)
-		return wrong("rh-collector takes no arguments, only options: see --help");
+		return WRONG("rh-collector takes no arguments, only options: see --help");
 	return apply(options, &overrides);
 }

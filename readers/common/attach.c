@@ -3,7 +3,7 @@
  */
 #include "readers/common/attach.h"
 
-#include "readers/common/complain.h"
+#include "base/complain.h"
 
 #include <errno.h>
 #include <stdio.h>

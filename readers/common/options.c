@@ -3,9 +3,9 @@
  */
 #include "readers/common/options.h"
 
+#include "base/complain.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "readers/common/complain.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -3,8 +3,8 @@
  */
 #include "readers/events/events.h"
 
+#include "base/complain.h"
 #include "base/json.h"
-#include "readers/common/complain.h"
 #include "readers/common/options.h"
 #include "readers/common/output.h"
 #include "readers/common/table.h"

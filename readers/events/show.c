@@ -3,10 +3,10 @@
  */
 #include "readers/events/show.h"
 
+#include "base/complain.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "readers/common/columns.h"
-#include "readers/common/complain.h"
 #include "readers/common/options.h"
 #include "readers/common/output.h"
 #include "readers/common/table.h"

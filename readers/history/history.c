@@ -4,8 +4,8 @@
 #include "readers/history/history.h"
 
 #include "base/clock.h"
+#include "base/complain.h"
 #include "base/json.h"
-#include "readers/common/complain.h"
 #include "readers/common/options.h"
 #include "readers/common/output.h"
 #include "readers/common/table.h"

@@ -4,9 +4,9 @@
 #include "readers/prune/prune.h"
 
 #include "base/clock.h"
+#include "base/complain.h"
 #include "base/config.h"
 #include "base/json.h"
-#include "readers/common/complain.h"
 #include "readers/common/options.h"
 #include "readers/common/output.h"
 #include "storage/rows.h"

@@ -5,11 +5,11 @@
  */
 #include "readers/top/top.h"
 
+#include "base/complain.h"
 #include "base/json.h"
 #include "readers/common/attach.h"
 #include "readers/common/batch.h"
 #include "readers/common/columns.h"
-#include "readers/common/complain.h"
 #include "readers/common/options.h"
 #include "readers/common/output.h"
 #include "readers/common/table.h"

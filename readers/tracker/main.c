@@ -39,22 +39,13 @@ static void watch_signals(void)
 /* Supervised it writes to the log file of the daemon, by itself to the terminal alone. */
 static void start_log(const struct options *options)
 {
-	const struct config *config = &options->config;
-	char usual[PATH_BYTES] = "", error[256];
-	const char *path = config->log_path;
+	char error[256];
+	char usual[PATH_BYTES] = "";
+	const char *path = options->config.log_path;
 
 	if (!path[0] && options->supervised)
 		path = path_log(options->instance, usual);
-	const struct log_options log = {
-	        .program = "tracker",
-	        .path = path[0] ? path : NULL,
-	        .console = options->console || !options->supervised,
-	        .colour = true,
-	        .level = log_level_of(config->log_level),
-	        .max_bytes = (uint64_t)(config->log_max_mib * 1048576),
-	        .keep = (unsigned)config->log_keep,
-	};
-	if (log_open(&log, error) < 0)
+	if (log_open_configured("tracker", &options->config, path, options->console || !options->supervised, error) < 0)
 		log_say(LOG_WARNING_, "log", "%s", error);
 }
 

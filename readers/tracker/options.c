@@ -3,11 +3,11 @@
  */
 #include "readers/tracker/options.h"
 
+#include "base/complain.h"
 #include "base/text.h"
 
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 static const char help[] =
@@ -34,25 +34,15 @@ static const struct option long_options[] = {
         {NULL, 0, NULL, 0},
 };
 
-static enum options_result wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static enum options_result wrong(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("rogue-hunter: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-	return OPTIONS_WRONG;
-}
+/* Says what is wrong with the command line; the value of a function that finds it so. */
+#define WRONG(...) (complain(__VA_ARGS__), OPTIONS_WRONG)
 
 static enum options_result read_fd(const char *option, int *ret_fd)
 {
 	uint64_t value;
 
 	if (!text_to_u64(optarg, INT_MAX, &value))
-		return wrong("--%s takes the number of a file descriptor", option);
+		return WRONG("--%s takes the number of a file descriptor", option);
 	*ret_fd = (int)value;
 	return OPTIONS_RUN;
 }
@@ -64,7 +54,7 @@ static enum options_result read_option(struct options *options, int code, const 
 	case NAME:
 		options->instance = optarg;
 		return path_is_instance(optarg) ? OPTIONS_RUN
-		                                : wrong("--name takes 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot");
+		                                : WRONG("--name takes 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot");
 	case DATABASE:
 		*database = optarg;
 		return OPTIONS_RUN;
@@ -94,8 +84,8 @@ static enum options_result choose_database(struct options *options, const char *
 	if (!given)
 		path_database(options->instance, options->database);
 	else if (snprintf(options->database, sizeof(options->database), "%s", given) >= (int)sizeof(options->database))
-		return wrong("the path of the database is too long");
-	return options->database[0] ? OPTIONS_RUN : wrong("there is no usual place for the database: give --db FILE");
+		return WRONG("the path of the database is too long");
+	return options->database[0] ? OPTIONS_RUN : WRONG("there is no usual place for the database: give --db FILE");
 }
 
 enum options_result options_read(struct options *options, int argc, char **argv)
@@ -112,9 +102,9 @@ enum options_result options_read(struct options *options, int argc, char **argv)
 			return result;
 	}
 	if (optind < argc)
-		return wrong("rh-tracker takes no arguments, only options");
+		return WRONG("rh-tracker takes no arguments, only options");
 	if (config_fd >= 0 && !config_read_plain_fd(&options->config, config_fd, error))
-		return wrong("configuration: %s", error);
+		return WRONG("configuration: %s", error);
 	options->supervised = config_fd >= 0;
 	return choose_database(options, database);
 }

@@ -7,8 +7,8 @@
 #include "readers/watch/watch.h"
 
 #include "base/clock.h"
+#include "base/complain.h"
 #include "readers/common/attach.h"
-#include "readers/common/complain.h"
 #include "readers/common/follow.h"
 #include "readers/common/options.h"
 #include "readers/watch/line.h"

@@ -1,7 +1,7 @@
 /*
  * complain.c - one sentence on stderr, see complain.h.
  */
-#include "readers/common/complain.h"
+#include "base/complain.h"
 
 #include "base/terminal.h"
 #include "base/text.h"
