@@ -273,6 +273,16 @@ static void reap(pid_t pid)
 		continue;
 }
 
+/* A writer that was killed while it made its segment leaves the private name; in life its pid comes by again, or the machine restarts. */
+static void reap_writer(pid_t pid)
+{
+	char name[128];
+
+	reap(pid);
+	snprintf(name, sizeof(name), "/rogue-hunter.%s.%d.new", instance, (int)pid);
+	shm_unlink(name);
+}
+
 struct torments {
 	unsigned kills, stops;
 	unsigned long reads_while_stopped;
@@ -304,13 +314,13 @@ static struct torments torment(uint64_t deadline)
 			continue;
 		}
 		kill(writer, SIGKILL);
-		reap(writer);
+		reap_writer(writer);
 		sum.kills++;
 		sleep_ns(next_random(&random) % 20 * NS_PER_MS); /* time in which the segment has no living writer */
 		writer = start(run_writer, payload_mix(0, ++key, 0));
 	}
 	kill(writer, SIGKILL);
-	reap(writer);
+	reap_writer(writer);
 	return sum;
 }
 
