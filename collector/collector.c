@@ -91,7 +91,7 @@ static int publish_now(struct collector *collector, uint64_t lateness_ns, uint64
 static void say_change(bool *fails, bool fails_now, const char *event, const char *what, const char *why)
 {
 	if (fails_now && !*fails)
-		log_say(LOG_ERROR_, event, "%s: %s; trying again with every sample", what, why);
+		log_say(LOG_ERROR_, event, "%s: %s; trying again", what, why);
 	else if (!fails_now && *fails)
 		log_say(LOG_INFO_, event, "%s: works again", what);
 	*fails = fails_now;
