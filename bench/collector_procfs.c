@@ -8,8 +8,8 @@
  * work of a machine would between two ticks. Times are cpu times of this thread. The children end with this process, however it ends.
  */
 #include "base/clock.h"
-#include "collector/procfs_file.h"
-#include "collector/procfs_parse.h"
+#include "collector/procfs/file.h"
+#include "collector/procfs/parse.h"
 #include "collector/source.h"
 
 #include <errno.h>

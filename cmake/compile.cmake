@@ -46,3 +46,23 @@ function(rh_tool name)
 	target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 	target_link_libraries(${name} PRIVATE rh_flags ${arg_LINK})
 endfunction()
+
+# Programs for the kernel: rh_bpf(NAME ...) compiles collector/bpf/NAME.bpf.c and makes NAME.skel.h of it, in the build tree. No type information
+# of any kernel is needed: see collector/bpf/kernel.h.
+function(rh_bpf target)
+	set(out ${PROJECT_BINARY_DIR}/bpf)
+	file(MAKE_DIRECTORY ${out})
+	foreach(name IN LISTS ARGN)
+		add_custom_command(OUTPUT ${out}/${name}.skel.h
+			COMMAND ${RH_BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu11 -ffreestanding -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter
+				-Wno-missing-declarations -Wno-compare-distinct-pointer-types -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
+				-I${PROJECT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/include
+				-MD -MF ${out}/${name}.d -MT ${out}/${name}.skel.h -c ${CMAKE_CURRENT_SOURCE_DIR}/bpf/${name}.bpf.c -o ${out}/${name}.bpf.o
+			COMMAND ${RH_BPFTOOL} gen skeleton ${out}/${name}.bpf.o name ${name}_bpf > ${out}/${name}.skel.h
+			DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bpf/${name}.bpf.c DEPFILE ${out}/${name}.d
+			COMMENT "kernel program ${name}" VERBATIM)
+		list(APPEND skeletons ${out}/${name}.skel.h)
+	endforeach()
+	target_sources(${target} PRIVATE ${skeletons})
+	target_include_directories(${target} SYSTEM PRIVATE ${out})
+endfunction()

@@ -146,6 +146,7 @@ static enum collector_exit source_open(struct collector *collector, char error[2
 	        .refresh_parts = (uint32_t)config->sampling_refresh_parts,
 	        .thread_limit = (uint32_t)config->sampling_thread_limit,
 	        .fd_limit = (uint32_t)config->sampling_fd_limit,
+	        .config = config,
 	        .progress = show_progress,
 	        .progress_context = collector,
 	};

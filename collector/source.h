@@ -4,16 +4,23 @@
  * A source fills raw records: cumulative counters and levels of each process, and of the machine. Nothing above this line
  * knows where a number came from, and no Linux type, path or constant passes it. Rates, shares, scores and blame are computed from
  * raw records by the files above.
- * Files: source_procfs.c (Linux /proc), source_bpf.c (Linux, kernel-direct; an issue of its own).
+ * Folders: procfs/ (Linux /proc), bpf/ (Linux, kernel-direct). Meters (meters/) add to the records of any source what it cannot know.
  */
 #ifndef COLLECTOR_SOURCE_H
 #define COLLECTOR_SOURCE_H
 
+#include "base/config.h"
 #include "rogue/samples.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What processes used that lived between two ticks under one parent: a sum over `count` of them. */
+struct raw_brief {
+	uint32_t ppid, count;
+	uint64_t cpu_time_ns, io_bytes, faults;
+};
 
 /* What a source knows of one process now. A member counts only where `present` has the bit of the field it feeds. */
 struct raw_process {
@@ -33,8 +40,10 @@ struct raw_process {
 	uint64_t read_bytes, write_bytes, syscalls;
 	uint64_t instructions, cycles, energy_uj, gpu_time_ns;
 	uint64_t blkio_delay_ns, swapin_delay_ns, reclaim_delay_ns, thrashing_delay_ns, compaction_delay_ns, irq_delay_ns;
-	/* blame inflicted since the start; where absent the caller estimates cpu blame */
-	uint64_t cpu_blame_ns, io_blame_ns, mem_blame_ns;
+	/* run-queue waiting inflicted on others since the start; where absent the caller estimates it */
+	uint64_t cpu_blame_ns;
+	uint64_t io_time_ns; /* time of devices spent on its requests, since the start: RH_F_io_time_ms_per_s */
+	uint64_t end_time_ns; /* since boot; of records in source_tick.ended alone: RH_F_lifetime_ns */
 	/* levels */
 	uint64_t cgroup_id;
 	uint64_t rss_bytes, anon_bytes, shmem_bytes, swap_bytes, mem_peak_bytes;
@@ -59,6 +68,14 @@ struct raw_system {
 	double disk_busy_ratio; /* over the time since the tick before; the source knows its devices */
 	uint32_t disk_inflight;
 	double gpu_busy_ratio;
+	/* scheduler accounting */
+	uint16_t waiting; /* threads waiting for a cpu now */
+	uint64_t switches;             /* context switches seen since the start: RH_S_switches_per_s */
+	uint64_t run_delay_unowned_ns; /* run-queue waiting that no process caused, since the start: RH_S_run_delay_unattributed_ms_per_s */
+	uint64_t hook_ns;              /* cpu time that the programs in the kernel took, an estimate, since the start: RH_S_hook_cost_ratio */
+	/* block accounting, of the device with the highest mean latency since the tick before */
+	float disk_slowest_latency_ns, disk_latency_max_ns;
+	uint32_t disk_slowest_device; /* major << 20 | minor */
 };
 
 struct source_options {
@@ -66,6 +83,7 @@ struct source_options {
 	uint64_t interval_ns;
 	uint32_t max_processes; /* capacity of the array given to tick */
 	uint32_t refresh_parts, thread_limit, fd_limit;
+	const struct config *config; /* borrowed until close; rows that only one back end knows are read there */
 	/* NULL, or to be called every few hundred processes in a tick: the source gets on with its work. Takes no time worth mentioning. */
 	void (*progress)(void *context);
 	void *progress_context;
@@ -78,12 +96,23 @@ struct source_tick {
 	uint32_t dropped;    /* processes there was no room for */
 	uint32_t degraded;   /* bits of enum rh_degraded that the source has taken upon itself */
 	bool discontinuous;  /* system counters ran backwards, or a cpu came or went */
+	uint64_t signals;    /* bits of enum rh_signal that were live in this tick */
+	uint64_t events_lost; /* events that found no room since the tick before; what they told is lost */
+	/*
+	 * Processes that ended since the tick before, with their final counters, state zombie, end_time_ns; none of them is among the records.
+	 * Memory of the source, valid until its next tick. A source that cannot watch exits leaves ended_count 0.
+	 */
+	const struct raw_process *ended;
+	uint32_t ended_count;
+	/* Those of them for whose last words there was no room, summed up by parent; and cpu time that ended processes used after their last words. */
+	const struct raw_brief *brief;
+	uint32_t brief_count;
 };
 
 struct source; /* owned by the caller of an open function until close */
 
 struct source_operations {
-	uint8_t sampler; /* enum rh_sampler */
+	uint8_t sampler; /* enum rh_sampler: the way processes are read, and its tier */
 	/*
 	 * One sample. Allocates nothing. `budget_ns` is the time of this thread it should use at most: beyond it details of idle
 	 * processes are left for later. Returns 0 or -errno (the process list itself cannot be read).
@@ -99,5 +128,13 @@ struct source {
 
 /* Opens the /proc back end. Returns 0, or -errno with a sentence in `error`. All memory it will ever use is allocated here. */
 int source_procfs_open(const struct source_options *options, struct source **ret_source, char error[256]);
+
+/*
+ * Opens the kernel-direct back end. Returns 0, or -errno with a sentence in `error` that says what is missing and what would help:
+ *   -ENOENT  this kernel tells no type information (BTF)     -EPERM   the rights are missing (CAP_BPF and CAP_PERFMON, or root)
+ *   -ENOSYS  not in this build                               other    the kernel refused a program; the sentence says which and why
+ * A part that fails (scheduler, block) does not fail the whole: its signal bit stays off, and the log says why, once.
+ */
+int source_bpf_open(const struct source_options *options, struct source **ret_source, char error[256]);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * samples.h - the shape of a sample: one system record and one record for each process.
  *
- * Everything here is derived from the tables fields.def, system.def and codes.def by the preprocessor. The
+ * Everything here is derived from the tables fields.def, system.def, signals.def and codes.def by the preprocessor. The
  * structs are the format of the shared-memory ring as well as of the storage layer: fixed-width types, natural
  * alignment, no padding except at the end, little or big endian as the machine is (the segment says which).
  * Other languages resolve fields by name from the schema table inside the segment and need none of this.
@@ -116,6 +116,11 @@ enum rh_process_flag {
 #define RH_DEGRADED(bit, name, text) RH_DEGRADED_##name = 1u << (bit),
 enum rh_degraded {
 #include "rogue/codes.def"
+};
+#define RH_SIGNAL(bit, name, text, lost, enable) RH_SIGNAL_##name = (bit),
+enum rh_signal {
+#include "rogue/signals.def"
+	RH_SIGNAL_COUNT
 };
 
 /* Is field `id` (RH_F_x of a process, RH_S_x of the system record) present in that mask? */

@@ -3,7 +3,7 @@
  *
  * Beside staying inside the text, what a parser returns must keep what its header promises.
  */
-#include "collector/procfs_parse.h"
+#include "collector/procfs/parse.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,8 @@ includes_of() {
 	base/*) echo 'base/.*' ;;
 	shm/*) echo '(shm|base|rogue)/.*|ck_.*' ;;
 	storage/*) echo '(storage|base|rogue)/.*|sqlite3\.h' ;;
-	collector/*) echo '(collector|base|rogue)/.*|shm/writer\.h' ;;
+	collector/bpf/*) echo "(collector|base|rogue)/.*|bpf/.*|[a-z_]+\.skel\.h" ;;
+	collector/*) echo "(collector|base|rogue)/.*|shm/writer\.h" ;;
 	readers/common/*) echo '(readers/common|base|rogue)/.*' ;;
 	readers/*/*)
 		local reader=${1#readers/}
@@ -39,7 +40,7 @@ links_of() {
 	base/) echo 'm' ;;
 	shm/) echo 'base|ck' ;;
 	storage/) echo 'base|PkgConfig::sqlite3|m' ;;
-	collector/) echo 'collector_[a-z]+|base|shm_writer|m' ;;
+	collector/) echo "collector_[a-z]+|base|shm_writer|m|PkgConfig::libbpf|CMAKE_DL_LIBS|Threads::Threads" ;;
 	readers/common/) echo 'rogue|base|m' ;;
 	readers/*/)
 		local reader=${1#readers/}

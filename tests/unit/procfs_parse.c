@@ -2,7 +2,7 @@
  * The parsers of /proc: text as kernels of today and of long ago write it, and text that no kernel writes. Every text is parsed from memory
  * that ends exactly where it ends, so that with a sanitizer a look behind the end fails.
  */
-#include "collector/procfs_parse.h"
+#include "collector/procfs/parse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

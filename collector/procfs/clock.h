@@ -1,5 +1,5 @@
 /*
- * procfs_clock.h - the cpu clocks of processes, clock_getcpuclockid(3): the cpu time of all threads of a process, ended ones too, in ns.
+ * clock.h - the cpu clocks of processes, clock_getcpuclockid(3): the cpu time of all threads of a process, ended ones too, in ns.
  *
  * A clock is read by a system call without a file, needs no permission, and keeps nothing open: 0.7 us with cold caches, where schedstat through a
  * file kept open takes 1.6. It is looked up by pid in the namespace of the caller, so that it serves only for a /proc of that same namespace.

@@ -1,9 +1,9 @@
-/* procfs_system.c - what /proc says of the whole machine; see procfs_system.h. */
-#include "collector/procfs_system.h"
+/* system.c - what /proc says of the whole machine; see system.h. */
+#include "collector/procfs/system.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "collector/procfs_value.h"
+#include "collector/procfs/value.h"
 
 #include <errno.h>
 #include <fcntl.h>

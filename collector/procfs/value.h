@@ -1,5 +1,5 @@
 /*
- * procfs_value.h - arithmetic that stays at the largest value, and present bits, for the /proc back end.
+ * value.h - arithmetic that stays at the largest value, and present bits, for the /proc back end.
  */
 #ifndef COLLECTOR_PROCFS_VALUE_H
 #define COLLECTOR_PROCFS_VALUE_H

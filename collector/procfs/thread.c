@@ -1,5 +1,5 @@
-/* procfs_thread.c - the threads of processes that have more than one; see procfs_thread.h. */
-#include "collector/procfs_thread.h"
+/* thread.c - the threads of processes that have more than one; see thread.h. */
+#include "collector/procfs/thread.h"
 
 #include "base/assert.h"
 

@@ -1,9 +1,9 @@
-/* procfs_file.c - reading files of processes; see procfs_file.h. */
-#include "collector/procfs_file.h"
+/* file.c - reading files of processes; see file.h. */
+#include "collector/procfs/file.h"
 
 #include "base/assert.h"
 #include "base/file.h"
-#include "collector/procfs_clock.h"
+#include "collector/procfs/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /*
- * procfs_thread.h - the threads of processes that have more than one.
+ * thread.h - the threads of processes that have more than one.
  *
  * /proc/PID/schedstat is of the main thread alone, so run-queue waits and time slices of a process are added up over
  * /proc/PID/task. That forgets threads that ended: what was last seen of them is folded into sums kept here, so that sums never fall.
@@ -8,8 +8,8 @@
 #ifndef COLLECTOR_PROCFS_THREAD_H
 #define COLLECTOR_PROCFS_THREAD_H
 
-#include "collector/procfs_file.h"
-#include "collector/procfs_parse.h"
+#include "collector/procfs/file.h"
+#include "collector/procfs/parse.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /*
- * procfs_system.h - what /proc says of the whole machine: cpu times, memory, pressure, disks.
+ * system.h - what /proc says of the whole machine: cpu times, memory, pressure, disks.
  *
  * /proc/stat, loadavg and the pressure totals are read in each sample. meminfo, vmstat and diskstats are longer and change more slowly: they are
  * read at most five times a second, and hold in between. A file that this kernel lacks leaves its fields absent.
@@ -7,7 +7,7 @@
 #ifndef COLLECTOR_PROCFS_SYSTEM_H
 #define COLLECTOR_PROCFS_SYSTEM_H
 
-#include "collector/procfs_parse.h"
+#include "collector/procfs/parse.h"
 #include "collector/source.h"
 
 enum procfs_system_file {

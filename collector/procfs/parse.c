@@ -1,10 +1,10 @@
 /*
- * procfs_parse.c - the text of /proc as numbers; see procfs_parse.h.
+ * parse.c - the text of /proc as numbers; see parse.h.
  *
  * All parsers move a cursor through the bytes and never look at or behind its end. No sscanf and no strtoull: they need an end
  * mark, heed the locale, and take most of the time of a sample.
  */
-#include "collector/procfs_parse.h"
+#include "collector/procfs/parse.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* procfs_clock.c - the cpu clocks of processes; see procfs_clock.h. */
-#include "collector/procfs_clock.h"
+/* clock.c - the cpu clocks of processes; see clock.h. */
+#include "collector/procfs/clock.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -1,7 +1,7 @@
-/* procfs_process.c - one process of /proc; see procfs_process.h. */
-#include "collector/procfs_process.h"
-#include "collector/procfs_clock.h"
-#include "collector/procfs_value.h"
+/* process.c - one process of /proc; see process.h. */
+#include "collector/procfs/process.h"
+#include "collector/procfs/clock.h"
+#include "collector/procfs/value.h"
 
 #include <errno.h>
 #include <fcntl.h>

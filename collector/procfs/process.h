@@ -1,7 +1,7 @@
 /*
- * procfs_process.h - one process of /proc: what is known of it, and how little must be read to know it still.
+ * process.h - one process of /proc: what is known of it, and how little must be read to know it still.
  *
- * The gate: a process whose cpu clock (procfs_clock.h) stands still did not run since it was last read, so the record made then still
+ * The gate: a process whose cpu clock (clock.h) stands still did not run since it was last read, so the record made then still
  * holds, state included: to block, stop, exit or fork it would have had to run. Only what others do to it (renice, a new parent,
  * memory taken away) escapes, and is found by the slow round. The gate is read before stat, never after: what happens between the
  * two reads moves the clock and is seen in the next sample.
@@ -14,9 +14,9 @@
 #ifndef COLLECTOR_PROCFS_PROCESS_H
 #define COLLECTOR_PROCFS_PROCESS_H
 
-#include "collector/procfs_file.h"
-#include "collector/procfs_parse.h"
-#include "collector/procfs_thread.h"
+#include "collector/procfs/file.h"
+#include "collector/procfs/parse.h"
+#include "collector/procfs/thread.h"
 #include "collector/source.h"
 
 enum { PROCFS_BUFFER_BYTES = 16384 };

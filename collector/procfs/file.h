@@ -1,9 +1,9 @@
 /*
- * procfs_file.h - reading files of processes, keeping those open that are read again and again.
+ * file.h - reading files of processes, keeping those open that are read again and again.
  *
  * Opening a file of /proc costs three to five times as much as reading it, but a file kept open pins about 4.4 kB of kernel memory and
  * one descriptor. So there is room for a bounded number in two classes: schedstat of processes (of those that are active; of all where
- * there are no clocks, see procfs_clock.h) and the hot files (stat and io of active processes, schedstat of their threads). What finds no
+ * there are no clocks, see clock.h) and the hot files (stat and io of active processes, schedstat of their threads). What finds no
  * room is opened, read and closed.
  *
  * A file kept open belongs to one process for good: once that is gone, reading gives ESRCH, even if its pid is in use again.
@@ -21,7 +21,7 @@ enum procfs_file_class { PROCFS_FILE_GATE, PROCFS_FILE_HOT, PROCFS_FILE_CLASSES 
 struct procfs_files {
 	int root_fd;                         /* the mount point */
 	bool is_procfs;                      /* false: a folder for tests and simulation; nothing of it is kept open */
-	bool has_clocks;                     /* its processes have cpu clocks, see procfs_clock.h */
+	bool has_clocks;                     /* its processes have cpu clocks, see clock.h */
 	bool refused;                        /* a file was not kept open for want of room; reset by the caller */
 	uint32_t limit[PROCFS_FILE_CLASSES]; /* descriptors; lowered where the system has no more, see procfs_file_regain() */
 	uint32_t room[PROCFS_FILE_CLASSES];  /* what the limits were at first */

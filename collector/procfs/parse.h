@@ -1,5 +1,5 @@
 /*
- * procfs_parse.h - the text of /proc as numbers. Pure functions over bytes: bounded, no allocation, no locale, no system call.
+ * parse.h - the text of /proc as numbers. Pure functions over bytes: bounded, no allocation, no locale, no system call.
  *
  * The bytes are input: any of them may be missing, cut off or absurd. Numbers too large for their type stay at its largest value.
  * Units are those of the file (ticks, pages, kB, ms); the callers turn them into ns and bytes.

@@ -1,7 +1,7 @@
 /*
- * source_procfs.c - the /proc back end: the table of processes and the order of work in a tick.
+ * source.c - the /proc back end: the table of processes and the order of work in a tick.
  *
- * A tick first does what cannot wait: the gate of every process and what it asks for (procfs_process.h). Then, while its time lasts:
+ * A tick first does what cannot wait: the gate of every process and what it asks for (process.h). Then, while its time lasts:
  * threads, memory of processes that are new or grew, and a part of the slow round. What time did not allow is said in `degraded`.
  *
  * The process list is hardly ever read: a process that ended is noticed by reading it, and new ones have the pids that were given out
@@ -12,10 +12,10 @@
  * A pid that is in use again needs no list: reading the old process fails, and its pid is tried again at once.
  */
 #include "collector/pool.h"
-#include "collector/procfs_clock.h"
-#include "collector/procfs_file.h"
-#include "collector/procfs_process.h"
-#include "collector/procfs_system.h"
+#include "collector/procfs/clock.h"
+#include "collector/procfs/file.h"
+#include "collector/procfs/process.h"
+#include "collector/procfs/system.h"
 #include "collector/source.h"
 
 #include "base/assert.h"

@@ -1,0 +1,34 @@
+/*
+ * sched.h - scheduler accounting, always on: who ran while others waited, the longest waits, and the last words of processes that end.
+ *
+ * One program on sched_switch, one on the end of processes (sched.bpf.c). docs/blame.md has the method. The programs go away with this
+ * process, however it ends: nothing is pinned.
+ */
+#ifndef COLLECTOR_BPF_SCHED_H
+#define COLLECTOR_BPF_SCHED_H
+
+#include "collector/bpf/part.h"
+
+struct sched; /* owned by the caller of sched_open() until sched_close() */
+
+/*
+ * Loads and attaches what the configuration asks for (sampling.scheduler, sampling.last_words). Returns 0, also if only one of the two could be
+ * attached, or -errno with a sentence in `error`. All memory it will use is allocated here.
+ */
+int sched_open(const struct source_options *options, struct accounts *accounts, struct sched **ret_sched, char error[256]);
+
+/* Right before the walk: the interval ends here. */
+void sched_begin(struct sched *sched);
+
+/*
+ * Right after it: adds to `processes` (cpu_blame, longest waits, io and memory waits, run delay of ended threads, brief sums), to `system` (switches,
+ * run_delay_unowned, hook_ns) and to `tick` (ended, signals, events_lost, degraded), with their present bits. Keeps its own cost: above the
+ * budget it detaches the switch program and tries again later. Allocates nothing.
+ *   interval_ns  since the tick before
+ */
+void sched_collect(struct sched *sched, const struct walk_view *walk, uint64_t interval_ns, struct raw_process *processes,
+        struct raw_system *system, struct source_tick *tick);
+
+void sched_close(struct sched **sched);
+
+#endif
