@@ -40,7 +40,7 @@ links_of() {
 	base/) echo 'm' ;;
 	shm/) echo 'base|ck' ;;
 	storage/) echo 'base|PkgConfig::sqlite3|m' ;;
-	collector/) echo "collector_[a-z]+|base|shm_writer|m|PkgConfig::libbpf|CMAKE_DL_LIBS|Threads::Threads" ;;
+	collector/) echo "collector_[a-z]+|base|shm_writer|m|PkgConfig::libbpf|\\\$\\{CMAKE_DL_LIBS\\}|Threads::Threads" ;;
 	readers/common/) echo 'rogue|base|m' ;;
 	readers/*/)
 		local reader=${1#readers/}
