@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "collector/rights.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +51,7 @@ static void honesty_fill(struct collector *collector, uint64_t lateness_ns, uint
 	SET(lateness_ns, lateness_ns);
 	SET(ticks_missed_count, collector->tick.missed);
 	SET(sampler_reason, (uint8_t)collector->backend.reason);
+	SET(signals, system->signals | collector->signals);
 	SET(self_cpu_ns, self_cpu_ns());
 	uint64_t rss_bytes = self_rss_bytes(&collector->self, begin_ns);
 	if (rss_bytes > 0)
@@ -199,10 +201,8 @@ static enum collector_exit ring_open(struct collector *collector, char error[256
 	        .writer_start_ns = own_start_ns(collector),
 	        .processes = collector->sample.count,
 	        .capacity = 2 * (uint32_t)config->sampling_max_processes,
+	        .group = collector->ring_group,
 	};
-	enum collector_exit code = group_find(config, &options.group, error);
-	if (code != COLLECTOR_OK)
-		return code;
 	int result = publish_open(&collector->publish, &options, &collector->pool);
 	if (result == 0 && !collector->pool.failed)
 		return COLLECTOR_OK;
@@ -229,12 +229,18 @@ enum collector_exit collector_open(struct collector *collector, const struct opt
 	collector->tick = (struct tick){.timer_fd = -1, .signal_fd = -1};
 	pace_init(&collector->pace, (uint64_t)(config->sampling_interval * NS_PER_S), config->sampling_max_cpu);
 	self_open(&collector->self);
+	enum collector_exit code = group_find(config, &collector->ring_group, error);
+	if (code != COLLECTOR_OK)
+		return code;
+	/* Before all else: what is opened from here on is opened with the rights that are kept, and so can be opened again. */
+	collector->signals = self_protect();
+	rights_drop(collector->ring_group);
 	int result = tick_open(&collector->tick, options->step_fd);
 	if (result < 0) {
 		snprintf(error, 256, "no timer: %s", strerror(-result));
 		return COLLECTOR_FAILED;
 	}
-	enum collector_exit code = source_open(collector, error);
+	code = source_open(collector, error);
 	if (code != COLLECTOR_OK)
 		return code;
 
@@ -247,7 +253,6 @@ enum collector_exit collector_open(struct collector *collector, const struct opt
 	code = ring_open(collector, error);
 	if (code != COLLECTOR_OK)
 		return code;
-	self_protect();
 	result = publish_now(collector, 0, begin_ns);
 	if (result < 0) {
 		snprintf(error, 256, "the first sample cannot be published: %.200s", collector->publish.error);

@@ -26,12 +26,15 @@ struct collector {
 	struct self self;
 	struct moment now; /* of the tick at work */
 	uint64_t published;
+	uint64_t signals;    /* bits of enum rh_signal: what protects the collector itself */
+	uint32_t ring_group; /* group that may read the ring, (uint32_t)-1 to leave it */
 	char boot_id[40];
 	bool source_fails, ring_fails; /* said so already */
 };
 
 /*
- * Opens the source, takes the first sample, creates the ring large enough for what was seen, asks for protection, and publishes.
+ * Asks for protection, gives up the rights that are not needed any more, opens the source, takes the first sample, creates the ring large
+ * enough for what was seen, and publishes.
  * Returns an exit code, with a sentence in `error` if it is not COLLECTOR_OK. Call collector_close() in any case.
  */
 enum collector_exit collector_open(struct collector *collector, const struct options *options, char error[256]);

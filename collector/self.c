@@ -1,9 +1,11 @@
 /* self.c - see self.h. Linux. */
 #include "collector/self.h"
 
+#include "base/capability.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "rogue/samples.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { NICE = -10, STATUS_BYTES = 4096 };
@@ -41,12 +42,10 @@ static int oom_protect(void)
  */
 static bool may_lock_all(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
 		return true;
-	return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & 1u << CAP_IPC_LOCK) != 0;
+	return (capability_effective() & CAPABILITY(CAP_IPC_LOCK)) != 0;
 }
 
 /* Locks pages as they come into use: the arrays that are reserved for more processes than there are stay unused memory. */
@@ -57,16 +56,21 @@ static int memory_lock(void)
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
 }
 
-void self_protect(void)
+static uint64_t signal_of(int result, enum rh_signal signal, const char *refused)
+{
+	if (result < 0)
+		say_refused(refused, -result);
+	return result < 0 ? 0 : UINT64_C(1) << signal;
+}
+
+uint64_t self_protect(void)
 {
 	int result = oom_protect();
 	if (result < 0)
 		say_refused("no protection from the out-of-memory killer", -result);
-	if (setpriority(PRIO_PROCESS, 0, NICE) < 0)
-		say_refused("no raised priority", errno);
-	result = memory_lock();
-	if (result < 0)
-		say_refused("memory is not locked", -result);
+	int priority = setpriority(PRIO_PROCESS, 0, NICE) < 0 ? -errno : 0;
+	return signal_of(priority, RH_SIGNAL_real_time, "no raised priority") |
+	       signal_of(memory_lock(), RH_SIGNAL_locked_memory, "memory is not locked");
 }
 
 void self_open(struct self *self)

@@ -14,9 +14,9 @@ struct self {
 
 /*
  * Asks for what protects a monitor: to be killed last when memory runs out, a raised priority, pages that stay in memory. What is not permitted
- * is left, and said once in the log at debug level.
+ * is left, and said once in the log at debug level. Returns the bits (of enum rh_signal) of what was granted.
  */
-void self_protect(void);
+uint64_t self_protect(void);
 
 void self_open(struct self *self);
 void self_close(struct self *self);
