@@ -215,7 +215,7 @@ static void check_kind(const struct field *field)
 		const char *kind, *types, *units; /* units "": any */
 	} rules[] = {
 	        {"IDENT", "u8|u16|u32|u64|text16", ""},
-	        {"STATE", "u8|u16|u32|i8|i16|i32", "none|score"},
+	        {"STATE", "u8|u16|u32|u64|i8|i16|i32", "none|score"},
 	        {"GAUGE", "u8|u16|u32|u64|f32", ""},
 	        {"COUNTER", "u32|u64", "ns|bytes|count|uj"},
 	        {"RATE", "f32", "pct|ratio|per_s|bytes_per_s|ms_per_s|mw"},

@@ -277,7 +277,7 @@ static void test_plain_garbage(void **state)
 		config_defaults(&config);
 		size_t length = config_write_plain(&config, plain, sizeof(plain));
 		for (long flips = random() % 4; flips >= 0; flips--)
-			plain[(size_t)random() % length] = (char)random();
+			plain[(size_t)random() % length] = (char)(i % 2 ? random() : '0' + random() % 10); /* digits may well be accepted */
 		if (config_read_plain(&config, plain, length, error)) {
 			accepted++;
 			assert_true(config_check(&config, &key, error));
