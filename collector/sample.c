@@ -4,9 +4,11 @@
 #include "collector/blame.h"
 #include "collector/contention.h"
 #include "collector/machine.h"
+#include "collector/signals.h"
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 void sample_open(struct sample *sample, const struct config *config, struct source *source, struct pool *pool, uint32_t capacity)
 {
@@ -14,6 +16,7 @@ void sample_open(struct sample *sample, const struct config *config, struct sour
 	memset(sample, 0, sizeof(*sample));
 	sample->config = config;
 	sample->source = source;
+	sample->uid = (uint32_t)geteuid();
 	delta_init(&sample->delta, pool, capacity);
 	score_columns_take(&sample->columns, pool, rows);
 	sample->records = pool_take(pool, rows, sizeof(struct rh_process));
@@ -197,6 +200,7 @@ static void counts_fill(struct sample *sample, const struct delta_result *result
 	SET(lost_count, sample->lost);
 	SET(degraded, (uint16_t)tick->degraded);
 	SET(sampler, sample->source->operations->sampler);
+	SET(signals, tick->signals);
 	SET(discontinuous, discontinuous);
 }
 
@@ -227,6 +231,7 @@ int sample_take(struct sample *sample, const struct moment *now, uint64_t budget
 		return result;
 
 	sample->current = !sample->current;
+	tick.signals |= signals_seen(delta_incoming(&sample->delta), tick.count, raw, sample->uid);
 	struct delta_result delta = delta_run(&sample->delta, tick.count, &span, tick.dropped == 0, sample->records);
 	memset(&sample->system, 0, sizeof(sample->system));
 	identity_fill(&sample->system, now, &span);

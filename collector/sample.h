@@ -21,6 +21,7 @@ struct sample {
 	/* private */
 	const struct config *config; /* borrowed */
 	struct source *source;       /* borrowed */
+	uint32_t uid;                /* of this process */
 	struct delta delta;
 	struct score_columns columns;
 	uint32_t *pids;
