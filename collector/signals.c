@@ -29,8 +29,7 @@ static uint64_t seen_in_processes(const struct raw_process *processes, uint32_t 
 
 uint64_t signals_seen(const struct raw_process *processes, uint32_t count, const struct raw_system *system, uint32_t uid)
 {
-	return seen_in_processes(processes, count, uid) |
-	       bit_if(rh_has(system->present, RH_S_psi_cpu_some_ms_per_s), RH_SIGNAL_psi_cpu) |
+	return seen_in_processes(processes, count, uid) | bit_if(rh_has(system->present, RH_S_psi_cpu_some_ms_per_s), RH_SIGNAL_psi_cpu) |
 	       bit_if(rh_has(system->present, RH_S_psi_memory_some_ms_per_s), RH_SIGNAL_psi_memory) |
 	       bit_if(rh_has(system->present, RH_S_psi_io_some_ms_per_s), RH_SIGNAL_psi_io) |
 	       bit_if(rh_has(system->present, RH_S_cpu_steal_ratio), RH_SIGNAL_steal);

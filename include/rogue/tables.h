@@ -145,4 +145,18 @@ static inline const struct rh_code *rh_code(enum rh_code_kind kind, unsigned val
 	return &unknown;
 }
 
+/* A signal, as signals.def has it. */
+struct rh_signal_row {
+	const char *name, *text, *lost, *enable;
+	unsigned bit; /* enum rh_signal */
+};
+
+static const struct rh_signal_row rh_signal_rows[] = {
+#define RH_SIGNAL(bit_, name_, text_, lost_, enable_) \
+	{.name = #name_, .text = (text_), .lost = (lost_), .enable = (enable_), .bit = (bit_)},
+#include "rogue/signals.def"
+};
+
+enum { RH_SIGNAL_ROWS = sizeof(rh_signal_rows) / sizeof(rh_signal_rows[0]) };
+
 #endif

@@ -31,6 +31,12 @@ static const struct bit_name degraded_names[] = {
         {0, NULL},
 };
 
+static const struct bit_name signal_names[] = {
+#define RH_SIGNAL(bit_, name_, text_, lost_, enable_) {(bit_), #name_},
+#include "rogue/signals.def"
+        {0, NULL},
+};
+
 static const struct code_field {
 	const char *field;
 	enum rh_code_kind kind;
@@ -45,6 +51,7 @@ static const struct code_field {
         {"sampler_reason", RH_CODE_sampler_reason, NULL},
         {"flags", 0, flag_names},
         {"degraded", 0, degraded_names},
+        {"signals", 0, signal_names},
 };
 
 static const struct code_field *code_field_of(const struct rh_row *row)

@@ -15,7 +15,7 @@
 
 struct json;
 
-enum { VALUE_TEXT_BYTES = 160 };
+enum { VALUE_TEXT_BYTES = 256 };
 
 /* Does the record hold a value for this field? */
 bool value_is_present(const struct rh_row *row, const void *record);

@@ -2,8 +2,8 @@
  * Checks what the compiler cannot: that every row of the tables keeps the rules of its legend. Prints a line for each broken rule, with the
  * row's name, and ends with 1 if there was any.
  *
- * tables_wrong_rows.sh builds it with wrong rows added (LINT_FIELDS, LINT_SYSTEM, LINT_CODES, LINT_STATUS, LINT_CONFIG, each the name of a
- * file in quotes) and expects each to be caught.
+ * tables_wrong_rows.sh builds it with wrong rows added (LINT_FIELDS, LINT_SYSTEM, LINT_CODES, LINT_SIGNALS, LINT_STATUS, LINT_CONFIG, each the
+ * name of a file in quotes) and expects each to be caught.
  */
 #include <ctype.h>
 #include <stdbool.h>
@@ -80,6 +80,21 @@ static const struct code codes[] = {
 #include LINT_CODES
 #undef RH_STATE
 #undef RH_PROCESS_FLAG
+#endif
+};
+
+struct signal {
+	int bit;
+	const char *name, *text, *lost, *enable;
+};
+
+static const struct signal signals[] = {
+#define RH_SIGNAL(bit_, name_, text_, lost_, enable_) {bit_, #name_, text_, lost_, enable_},
+#include "rogue/signals.def"
+#ifdef LINT_SIGNALS
+#define RH_SIGNAL(bit_, name_, text_, lost_, enable_) {bit_, #name_, text_, lost_, enable_},
+#include LINT_SIGNALS
+#undef RH_SIGNAL
 #endif
 };
 
@@ -298,6 +313,38 @@ static void check_codes(void)
 	}
 }
 
+/* A step in the configuration, "... [section] key = value", is one that there is. */
+static void check_step(const struct signal *signal)
+{
+	const char *step = strchr(signal->enable, '[');
+	char section[20], key[40], name[64];
+	if (!step || sscanf(step, "[%19[a-z]] %39[a-z_] = ", section, key) != 2)
+		return;
+	snprintf(name, sizeof(name), "%s.%s", section, key);
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return;
+	FAULT("signals.def", signal->name, "there is no key %s", name);
+}
+
+static void check_signals(void)
+{
+	for (size_t i = 0; i < COUNT(signals); i++) {
+		const struct signal *signal = &signals[i];
+		check_name("signals.def", signal->name);
+		check_phrase("signals.def", signal->name, "text", signal->text, BRIEF_BYTES);
+		check_phrase("signals.def", signal->name, "lost", signal->lost, BRIEF_BYTES);
+		if (signal->enable[0])
+			check_phrase("signals.def", signal->name, "enable", signal->enable, 200);
+		check_step(signal);
+		if (signal->bit < 0 || signal->bit > 63)
+			FAULT("signals.def", signal->name, "bit %d does not fit its field", signal->bit);
+		for (size_t j = 0; j < i; j++)
+			if (signal->bit == signals[j].bit || strcmp(signal->name, signals[j].name) == 0)
+				FAULT("signals.def", signal->name, "bit or name is that of %s", signals[j].name);
+	}
+}
+
 static void check_statuses(void)
 {
 	for (size_t i = 0; i < COUNT(statuses); i++) {
@@ -343,6 +390,7 @@ int main(void)
 	check_units();
 	check_fields();
 	check_codes();
+	check_signals();
 	check_statuses();
 	check_keys();
 	printf("%zu fields, %zu codes, %zu status codes, %zu keys: %u faults\n", COUNT(fields), COUNT(codes), COUNT(statuses), COUNT(keys),
