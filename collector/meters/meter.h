@@ -2,8 +2,11 @@
  * meter.h - small sources for what neither the task walk nor /proc can give: gpu time, energy, hardware counters.
  *
  * A meter adds to the raw records of whatever back end filled them in. What is slow (looking for gpu users, a vendor's library) it does in a
- * thread of its own at the lowest priority; meter_tick() only takes over what is ready. A machine without the device has no such meter: its fields
+ * thread of its own (gpu.h); meter_tick() only takes over what is ready. A machine without the device has no such meter: its fields
  * are absent, never zero.
+ *
+ * Meters are opened after the collector has given up the rights it does not need: a thread keeps those it was started with. What they need of
+ * them: CAP_SYS_PTRACE (gpu descriptors of others), CAP_DAC_READ_SEARCH (energy), CAP_PERFMON (hardware counters).
  */
 #ifndef COLLECTOR_METERS_METER_H
 #define COLLECTOR_METERS_METER_H
@@ -14,7 +17,10 @@ struct meter; /* owned by the caller of an open function until close */
 
 struct meter_operations {
 	enum rh_signal signal; /* live while the meter is open and works */
-	/* Adds to the records of one tick. Allocates nothing, waits for nothing. Returns whether it worked. */
+	/*
+	 * Adds to the records of one tick, fresh from a source: no bit of a meter's field is set in them yet. `interval_ns` is the time since the
+	 * tick before, 0 in the first. Allocates nothing, waits for nothing. Returns whether it worked.
+	 */
 	bool (*tick)(struct meter *meter, uint64_t interval_ns, struct raw_process *processes, uint32_t count, struct raw_system *system);
 	void (*close)(struct meter **meter);
 };

@@ -9,6 +9,8 @@ static const struct {
 	const char *name;
 	int (*open)(const struct meter_options *options, struct meter **ret_meter, char error[256]);
 } table[] = {
+        {"gpu_drm", meter_gpu_drm_open},
+        {"gpu_nvml", meter_gpu_nvml_open},
         {"energy", meter_energy_open},
 };
 
