@@ -210,6 +210,12 @@ static void set_identity(struct procfs_process *process, struct procfs_reader *r
 	PROCFS_SET_BITS(record->present, true, RH_F_ppid);
 }
 
+/* Its files are those of the main thread, which took its view of the memory along when it ended: what the others have is not known, not zero. */
+static bool has_lost_main_thread(uint8_t main_state, uint32_t threads)
+{
+	return main_state == RH_STATE_zombie && threads > 1;
+}
+
 static void set_levels(struct procfs_process *process, const struct procfs_reader *reader, const struct procfs_stat *stat)
 {
 	struct raw_process *record = &process->record;
@@ -221,7 +227,7 @@ static void set_levels(struct procfs_process *process, const struct procfs_reade
 	}
 	if (stat->fields >= STAT_HAS_RSS) {
 		record->rss_bytes = procfs_multiply(stat->rss_pages, reader->page_bytes);
-		PROCFS_SET_BITS(record->present, true, RH_F_rss_bytes);
+		PROCFS_SET_BITS(record->present, !has_lost_main_thread(state_of(stat->state), stat->threads), RH_F_rss_bytes);
 	}
 	if (stat->fields >= STAT_HAS_POLICY) {
 		record->policy = stat->policy > UINT8_MAX ? UINT8_MAX : (uint8_t)stat->policy;
@@ -345,9 +351,10 @@ static void set_owner(struct procfs_process *process, struct procfs_reader *read
 }
 
 /* Memory from status; a process without an address space (kernel thread, zombie) has none, which is zero and not unknown. */
-static void set_memory(struct raw_process *record, const struct procfs_status *status)
+static void set_memory(struct procfs_process *process, const struct procfs_status *status)
 {
-	bool no_memory = !(status->found >> PROCFS_STATUS_RSS & 1);
+	struct raw_process *record = &process->record;
+	bool no_memory = !(status->found >> PROCFS_STATUS_RSS & 1) && !has_lost_main_thread(process->main_state, process->threads);
 	const struct {
 		uint64_t *bytes;
 		uint8_t id, member;
@@ -387,7 +394,7 @@ void procfs_process_sample_details(struct procfs_process *process, struct procfs
 	process->details.faults = faults_of(record);
 	process->details.rss_bytes = record->rss_bytes;
 	process->details.slices = process->seen.slices;
-	set_memory(record, &status);
+	set_memory(process, &status);
 	if (status.found >> PROCFS_STATUS_UID & 1) {
 		record->uid = (uint32_t)status.value[PROCFS_STATUS_UID];
 		PROCFS_SET_BITS(record->present, true, RH_F_uid);
