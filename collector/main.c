@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "collector/collector.h"
+#include "collector/probe.h"
 #include "rogue/tables.h"
 
 #include <inttypes.h>
@@ -52,6 +53,10 @@ int main(int argc, char **argv)
 	}
 	/* A terminal or a pipe that is gone is an error of that write, never the end of the collector. */
 	signal(SIGPIPE, SIG_IGN);
+	if (options.probe) {
+		probe_write(stdout, &options.config);
+		return fflush(stdout) == 0 ? COLLECTOR_OK : COLLECTOR_FAILED;
+	}
 	start_log(&options);
 	enum collector_exit code = collector_open(&collector, &options, error);
 	if (code == COLLECTOR_OK) {

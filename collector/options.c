@@ -23,9 +23,10 @@ static const char help[] =
         "  --console            write the log to the terminal too\n"
         "  --ready-fd N         write a line to file descriptor N when the first sample is published\n"
         "  --step-fd N          take a sample for each byte read from file descriptor N, by the clock of DIR/uptime\n"
+        "  --probe              tell as JSON what this machine and these rights allow, instead of sampling\n"
         "  --help, --version\n";
 
-enum option_code { NAME = 1, CONFIG_FD, INTERVAL, SAMPLER, PROC_ROOT, SAMPLES, CONSOLE, READY_FD, STEP_FD, HELP, VERSION };
+enum option_code { NAME = 1, CONFIG_FD, INTERVAL, SAMPLER, PROC_ROOT, SAMPLES, CONSOLE, READY_FD, STEP_FD, PROBE, HELP, VERSION };
 
 static const struct option long_options[] = {
         {"name", required_argument, NULL, NAME},
@@ -37,6 +38,7 @@ static const struct option long_options[] = {
         {"console", no_argument, NULL, CONSOLE},
         {"ready-fd", required_argument, NULL, READY_FD},
         {"step-fd", required_argument, NULL, STEP_FD},
+        {"probe", no_argument, NULL, PROBE},
         {"help", no_argument, NULL, HELP},
         {"version", no_argument, NULL, VERSION},
         {NULL, 0, NULL, 0},
@@ -94,6 +96,9 @@ static enum options_result read_option(struct options *options, struct overrides
 		return read_fd("ready-fd", text, &options->ready_fd);
 	case STEP_FD:
 		return read_fd("step-fd", text, &options->step_fd);
+	case PROBE:
+		options->probe = true;
+		return OPTIONS_RUN;
 	case HELP:
 		fputs(help, stdout);
 		return OPTIONS_DONE;

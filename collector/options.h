@@ -20,6 +20,7 @@ struct options {
 	uint64_t samples;     /* stop after so many, 0 for never */
 	int ready_fd;         /* receives a line when the first sample is published, -1 for none */
 	int step_fd;          /* one tick for each byte read, -1 for the timer */
+	bool probe;           /* tell what this machine allows, instead of sampling */
 	bool console;         /* log on the terminal too */
 	bool supervised;      /* the configuration came from a supervisor: the terminal is not ours */
 };

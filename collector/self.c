@@ -48,12 +48,17 @@ static bool may_lock_all(void)
 	return (capability_effective() & CAPABILITY(CAP_IPC_LOCK)) != 0;
 }
 
-/* Locks pages as they come into use: the arrays that are reserved for more processes than there are stay unused memory. */
-static int memory_lock(void)
+int self_lock_memory(void)
 {
 	if (!may_lock_all())
 		return -EPERM;
+	/* As they come into use: the arrays that are reserved for more processes than there are stay unused memory. */
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
+}
+
+int self_raise_priority(void)
+{
+	return setpriority(PRIO_PROCESS, 0, NICE) < 0 ? -errno : 0;
 }
 
 static uint64_t signal_of(int result, enum rh_signal signal, const char *refused)
@@ -68,9 +73,8 @@ uint64_t self_protect(void)
 	int result = oom_protect();
 	if (result < 0)
 		say_refused("no protection from the out-of-memory killer", -result);
-	int priority = setpriority(PRIO_PROCESS, 0, NICE) < 0 ? -errno : 0;
-	return signal_of(priority, RH_SIGNAL_real_time, "no raised priority") |
-	       signal_of(memory_lock(), RH_SIGNAL_locked_memory, "memory is not locked");
+	return signal_of(self_raise_priority(), RH_SIGNAL_real_time, "no raised priority") |
+	       signal_of(self_lock_memory(), RH_SIGNAL_locked_memory, "memory is not locked");
 }
 
 void self_open(struct self *self)

@@ -6,6 +6,15 @@
 
 #include <stdint.h>
 
+/* Raises the priority of this process. Returns 0 or -errno. */
+int self_raise_priority(void);
+
+/*
+ * Locks the memory of this process, present and future, unless a limit would make later mappings fail. Pages are locked as they come into use.
+ * Returns 0 or -errno.
+ */
+int self_lock_memory(void);
+
 struct self {
 	int status_fd;       /* kept open */
 	uint64_t rss_bytes;  /* as last read */
