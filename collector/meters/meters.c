@@ -12,9 +12,10 @@ static const struct {
         {"gpu_drm", meter_gpu_drm_open},
         {"gpu_nvml", meter_gpu_nvml_open},
         {"energy", meter_energy_open},
+        {"pmu", meter_pmu_open},
 };
 
-_Static_assert(sizeof(table) / sizeof(table[0]) <= METERS, "room for all in struct meters");
+_Static_assert(sizeof(table) / sizeof(table[0]) == METERS, "room for all in struct meters");
 
 void meters_open(struct meters *meters, const struct meter_options *options)
 {
