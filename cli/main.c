@@ -1,10 +1,13 @@
 /* main.c - the command people type: finds and runs the commands of commands.def. */
 #include "base/complain.h"
+#include "base/file.h"
 #include "base/nearest.h"
 #include "cli/config_command.h"
 #include "cli/config_load.h"
 #include "cli/daemon.h"
+#include "cli/daemon_config.h"
 #include "cli/exit_codes.h"
+#include "readers/doctor/doctor.h"
 #include "readers/events/events.h"
 #include "readers/history/history.h"
 #include "readers/prune/prune.h"
@@ -18,8 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What of the configuration a command is given: each level includes those before it. */
-enum configured { CONFIGURED_NOTHING, CONFIGURED_DATABASE, CONFIGURED_RETENTION };
+/* What of the configuration a command is given: each level but the last includes those before it. */
+enum configured { CONFIGURED_NOTHING, CONFIGURED_DATABASE, CONFIGURED_RETENTION, CONFIGURED_WHOLE };
 
 struct command {
 	const char *name, *synopsis, *summary;
@@ -143,6 +146,34 @@ static int run_configured(const struct command *command, int argc, char **argv)
 	return result;
 }
 
+/* Runs a command with all of the configuration, as --config-fd of the programs that sample. */
+static int run_with_whole(const struct command *command, int argc, char **argv)
+{
+	char option[] = "--config-fd", number[16];
+	struct config config;
+	struct config_origin origin;
+	int failed = config_load(NULL, &config, &origin);
+
+	if (failed)
+		return failed;
+	int fd = daemon_config_fd(&config);
+	char **extended = fd < 0 ? NULL : calloc((size_t)argc + 3, sizeof(*extended));
+	if (!extended) {
+		complain("the configuration cannot be handed over: %s", strerror(fd < 0 ? -fd : errno));
+		closefd(&fd);
+		return EXIT_FAILED;
+	}
+	snprintf(number, sizeof(number), "%d", fd);
+	extended[0] = argv[0];
+	extended[1] = option;
+	extended[2] = number;
+	memcpy(extended + 3, argv + 1, (size_t)(argc - 1) * sizeof(*argv));
+	int result = command->run(argc + 2, extended);
+	free(extended);
+	closefd(&fd);
+	return result;
+}
+
 /* --help and --version need no configuration, least of all a sound one. */
 static bool asks_what_it_is(int argc, char **argv)
 {
@@ -154,7 +185,11 @@ static bool asks_what_it_is(int argc, char **argv)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	if (!asks_what_it_is(argc, argv) && lacks_options(command, argc, argv))
+	if (asks_what_it_is(argc, argv))
+		return command->run(argc, argv);
+	if (command->configured == CONFIGURED_WHOLE)
+		return has_option(argc, argv, "--config-fd") ? command->run(argc, argv) : run_with_whole(command, argc, argv);
+	if (lacks_options(command, argc, argv))
 		return run_configured(command, argc, argv);
 	return command->run(argc, argv);
 }

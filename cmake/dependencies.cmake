@@ -3,6 +3,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
 
 # Concurrency Kit: headers alone are used. Its .pc file is left unread: it defines __x86_64__ whatever the target is.
 find_path(CK_INCLUDE_DIR ck_sequence.h REQUIRED)
@@ -15,7 +16,6 @@ target_include_directories(tomlpp SYSTEM INTERFACE ${TOMLPP_INCLUDE_DIR})
 
 if(RH_TESTS OR RH_BENCH)
 	pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
-	pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
 endif()
 
 # The kernel-direct back end: libbpf, clang to compile programs for the kernel, bpftool to make them part of ours. Without them the build goes on.

@@ -293,6 +293,7 @@ static const struct {
         {RH_SIGNAL_gpu_drm, meter_gpu_drm_open},
         {RH_SIGNAL_gpu_nvml, meter_gpu_nvml_open},
         {RH_SIGNAL_energy, meter_energy_open},
+        {RH_SIGNAL_pmu, meter_pmu_open},
 };
 
 static void probe_meters(struct probe *probe)

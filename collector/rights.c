@@ -19,14 +19,12 @@ enum { GROUPS_MAX = 1024 }; /* who is in more of them than that keeps CAP_CHOWN 
 	}
 static const struct right table[] = {
         RIGHT(CAP_BPF, true, "load programs into the kernel", "all that is kernel-direct"),
-        RIGHT(CAP_PERFMON, true, "let these programs see all processes; hardware counters", "all that is kernel-direct"),
-        RIGHT(CAP_SYS_PTRACE, true, "read io and descriptors of others' processes, and hidden processes",
-                "disk and gpu use of others' processes"),
+        RIGHT(CAP_PERFMON, true, "see processes and events; hardware counters", "all that is kernel-direct"),
+        RIGHT(CAP_SYS_PTRACE, true, "read io and descriptors of others' processes", "disk and gpu use of others' processes"),
         RIGHT(CAP_DAC_READ_SEARCH, true, "open these files, which belong to others", "disk and gpu use of others' processes"),
         RIGHT(CAP_SYS_NICE, false, "raise the own priority", "samples under overload are late"),
         RIGHT(CAP_IPC_LOCK, false, "lock the own memory", "samples while memory is short are late"),
-        RIGHT(CAP_SYS_RESOURCE, false, "be killed last when memory runs out; lift limits",
-                "the collector may be killed while memory is short"),
+        RIGHT(CAP_SYS_RESOURCE, false, "be killed last when memory runs out", "the collector may be killed while memory is short"),
         RIGHT(CAP_SETGID, false, "join the group of ring.group", "the ring cannot be given to a group that one is not in"),
 };
 

@@ -8,6 +8,6 @@ int try_part(enum try_part part, const struct source_options *options, char erro
 {
 	(void)part;
 	(void)options;
-	snprintf(error, 256, "this build has no kernel-direct back end");
+	snprintf(error, 256, "needs a build with libbpf-dev, clang and bpftool");
 	return -ENOSYS;
 }

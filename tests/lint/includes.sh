@@ -17,6 +17,7 @@ includes_of() {
 	storage/*) echo '(storage|base|rogue)/.*|sqlite3\.h' ;;
 	collector/bpf/*) echo "(collector|base|rogue)/.*|bpf/.*|[a-z_]+\.skel\.h" ;;
 	collector/*) echo "(collector|base|rogue)/.*|shm/writer\.h" ;;
+	readers/doctor/*) echo '(readers/doctor|readers/common|base|rogue)/.*|jansson\.h' ;;
 	readers/common/*) echo '(readers/common|base|rogue)/.*' ;;
 	readers/*/*)
 		local reader=${1#readers/}
@@ -41,6 +42,7 @@ links_of() {
 	shm/) echo 'base|ck' ;;
 	storage/) echo 'base|PkgConfig::sqlite3|m' ;;
 	collector/) echo "collector_[a-z]+|base|shm_writer|m|PkgConfig::libbpf|\\\$\\{CMAKE_DL_LIBS\\}|Threads::Threads" ;;
+	readers/doctor/) echo 'readers_common|reader_doctor|rogue|base|PkgConfig::jansson' ;;
 	readers/common/) echo 'rogue|base|m' ;;
 	readers/*/)
 		local reader=${1#readers/}
