@@ -20,22 +20,25 @@ enum {
 
 struct account {
 	/* what a context switch touches */
-	uint32_t tgid; /* 0: free */
-	uint32_t reserved;
-	uint64_t cpu_blame_ns;                      /* run-queue waiting of others while this one ran */
+	uint32_t tgid;                              /* 0: free */
+	uint32_t stuck;                             /* threads that are in an uninterruptible wait which the switch program noted */
+	uint64_t cpu_blame_ns;                      /* run-queue waiting of others while this one ran; after the end was told, what came since */
 	uint64_t exited_run_delay_ns;               /* of threads that have ended: the kernel forgets it */
 	uint64_t io_wait_ns, mem_wait_ns;           /* uninterruptible waits that ended: for block io; for memory */
 	uint32_t run_wait_max_us[ACCOUNT_BANKS];    /* longest single run-queue wait that ended in the interval */
 	uint32_t stuck_wait_max_us[ACCOUNT_BANKS];  /* longest single uninterruptible wait that ended in the interval */
-	uint64_t exited_exec_ns;                    /* cpu time reported in last words so far, 0 before; what comes later is a tail */
+	uint64_t exited_exec_ns;                    /* cpu time reported in last words so far, with ACCOUNT_TOLD; 0 before; what comes later is a tail */
 	/* what is touched more rarely */
 	uint64_t io_time_ns;                        /* device time of own requests */
 	uint64_t reclaim_ns, compaction_ns;         /* in direct reclaim (global and of its group), in compaction */
 	uint32_t reclaims, brief_count;
 	/* children that came and went and whose last words found no room */
 	uint64_t brief_cpu_ns, brief_io_bytes;
-	uint64_t brief_faults, reserved2;
+	uint64_t brief_faults;
+	uint64_t exited_wait_ns; /* run delay of the last thread when the end was told */
 };
+/* The lowest bits of exited_exec_ns. */
+enum { ACCOUNT_TOLD = 1, ACCOUNT_TOLD_PARENT = 2, ACCOUNT_TOLD_BITS = 3 };
 _Static_assert(sizeof(struct account) == ACCOUNT_BYTES, "an account is two cache lines");
 
 static inline uint32_t account_place(uint32_t tgid, uint32_t slots)
@@ -56,10 +59,10 @@ _Static_assert(sizeof(struct account_cpu) == 64, "one cache line per cpu");
 
 /* The end of a process, in a BPF ring buffer. */
 struct last_words {
-	uint32_t kind; /* LAST_WORDS_END or LAST_WORDS_TAIL */
+	uint32_t kind; /* LAST_WORDS_END */
 	uint32_t pid, ppid, uid;
 	uint64_t start_time_ns, end_time_ns; /* BOOTTIME */
-	uint64_t cpu_time_ns;                /* all threads; in a tail: what came after the end was told */
+	uint64_t cpu_time_ns;                /* all threads */
 	uint64_t read_bytes, write_bytes, minor_faults, major_faults, syscalls;
 	uint64_t voluntary_csw, involuntary_csw, run_delay_ns, cpu_blame_ns, io_time_ns;
 	uint64_t io_wait_ns, mem_wait_ns, cgroup_id, peak_pages;
@@ -69,6 +72,14 @@ struct last_words {
 	char command[16];
 };
 enum { LAST_WORDS_END = 1, LAST_WORDS_TAIL = 2 };
+
+/* What a process used after its end was told: the kernel takes its address space apart then. Values to be added. */
+struct last_words_tail {
+	uint32_t kind; /* LAST_WORDS_TAIL */
+	uint32_t pid, ppid, reserved;
+	uint64_t start_time_ns;
+	uint64_t cpu_time_ns, run_delay_ns, cpu_blame_ns;
+};
 _Static_assert(sizeof(struct last_words) % 8 == 0, "no padding at the end");
 
 #endif

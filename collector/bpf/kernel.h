@@ -48,6 +48,7 @@ enum {
 	TASK_UNINTERRUPTIBLE = 2,
 	TASK_DEAD_BIT = 0x80,
 	TASK_NOLOAD_BIT = 0x400,
+	TASK_ON_RQ_MIGRATING = 2,
 	TASK_FLAG_KTHREAD = 0x00200000,
 };
 
@@ -113,16 +114,21 @@ struct cfs_rq {
 	struct rq *rq;
 };
 struct cfs_rq___nr {
-	unsigned int h_nr_runnable, h_nr_running, h_nr_delayed;
+	unsigned int h_nr_runnable, h_nr_queued, h_nr_running, h_nr_delayed;
 };
 struct rq {
 	unsigned int nr_running;
+	int cpu;
 	uint64_t clock, clock_task;
 	struct cfs_rq cfs;
 };
 struct sched_entity {
 	uint64_t sum_exec_runtime, exec_start;
 	struct cfs_rq *cfs_rq; /* with CONFIG_FAIR_GROUP_SCHED, which every distribution has */
+};
+
+struct sched_entity___x {
+	unsigned char sched_delayed;
 };
 
 struct signal_struct {
@@ -138,7 +144,7 @@ struct signal_struct {
 
 struct task_struct {
 	unsigned int __state, flags, policy;
-	int on_cpu, prio, static_prio, exit_state, exit_code, pid, tgid;
+	int on_cpu, on_rq, prio, static_prio, exit_state, exit_code, pid, tgid;
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct list_head tasks, thread_node;
@@ -149,6 +155,7 @@ struct task_struct {
 	const struct cred *real_cred, *cred;
 	char comm[16];
 	struct signal_struct *signal;
+	void *sighand;
 	struct task_io_accounting ioac;
 	struct css_set *cgroups;
 	struct task_delay_info *delays;

@@ -1,0 +1,517 @@
+/*
+ * sched.bpf.c - the programs of scheduler accounting. sched_state.h has the method.
+ *
+ *   on_switch  each context switch: blame, longest waits, uninterruptible waits, and what a process used after its last words
+ *   on_migrate a thread that waits is taken to another cpu
+ *   on_exit    the end of each thread; of the last one: the last words of its process
+ *   on_free    long after the end: the rest, where on_switch was not there to see it
+ *
+ * on_switch runs under the lock of the cpu's run queue, a hundred thousand times a second where it matters: it looks at what the scheduler has just
+ * had in its hands, and at one or two accounts.
+ */
+#include "collector/bpf/kernel.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "collector/bpf/account.bpf.h"
+#include "collector/bpf/sched_state.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* set to the number of possible cpus before loading */
+	__type(key, uint32_t);
+	__type(value, struct sched_cpu);
+} sched_cpus SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SCHED_STUCK_SLOTS);
+	__type(key, uint32_t);
+	__type(value, struct sched_stuck);
+} sched_stuck SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* set before loading */
+} last_words SEC(".maps");
+
+uint32_t epoch; /* of intervals: which bank of the accounts is written */
+
+/* ---- accounts ---- */
+
+/* The account of that slot if it still is that of the process. */
+static __always_inline struct account *account_at(uint32_t slot, uint32_t tgid)
+{
+	struct account *account = bpf_map_lookup_elem(&accounts, &slot);
+	return account && account->tgid == tgid ? account : NULL;
+}
+
+static __always_inline struct account_cpu *numbers_of(uint32_t cpu)
+{
+	return bpf_map_lookup_elem(&account_cpus, &cpu);
+}
+
+static __noinline int count_lost(uint32_t cpu)
+{
+	struct account_cpu *numbers = numbers_of(cpu);
+	if (numbers)
+		__sync_fetch_and_add(&numbers->events_lost, 1);
+	return 0;
+}
+
+/* Time that others waited while that owner ran. */
+static __always_inline void charge(uint32_t slot, uint32_t tgid, uint64_t ns, uint32_t cpu)
+{
+	struct account *account = slot == SCHED_NOBODY ? NULL : account_at(slot, tgid);
+	if (account) {
+		__sync_fetch_and_add(&account->cpu_blame_ns, ns);
+		return;
+	}
+	struct account_cpu *numbers = numbers_of(cpu);
+	if (numbers)
+		numbers->unowned_ns += ns;
+}
+
+/* The account of the process and its slot, claimed if need be. */
+static __always_inline struct account *account_with_slot(uint32_t tgid, uint32_t cpu, uint32_t *ret_slot)
+{
+	uint32_t place = account_place(tgid, account_slots);
+	struct account *account = bpf_map_lookup_elem(&accounts, &place);
+	*ret_slot = place;
+	if (account && account->tgid == tgid)
+		return account; /* nearly always */
+	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
+		uint32_t key = (place + i) & (account_slots - 1);
+		*ret_slot = key;
+		account = bpf_map_lookup_elem(&accounts, &key);
+		if (account && account->tgid == tgid)
+			return account;
+	}
+	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
+		uint32_t key = (place + i) & (account_slots - 1);
+		*ret_slot = key;
+		account = bpf_map_lookup_elem(&accounts, &key);
+		if (account && account->tgid == 0 && __sync_val_compare_and_swap(&account->tgid, 0, tgid) == 0)
+			return account;
+	}
+	struct account_cpu *numbers = numbers_of(cpu);
+	if (numbers)
+		numbers->accounts_full++;
+	*ret_slot = SCHED_NOBODY;
+	return NULL;
+}
+
+/* ---- what the scheduler knows ---- */
+
+static __always_inline uint32_t state_of(const struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	return (uint32_t)((const struct task_struct___before_5_14 *)task)->state;
+}
+
+/* Threads that are ready to run on that cpu, the one that is about to run included. */
+static __always_inline uint32_t runnable_on(const struct rq *rq)
+{
+	uint32_t all = rq->nr_running;
+	const struct cfs_rq___nr *fair = (const struct cfs_rq___nr *)&rq->cfs;
+	if (bpf_core_field_exists(fair->h_nr_runnable)) /* 6.14: threads that sleep may stay queued, and counted, for a while */
+		return all - fair->h_nr_queued + fair->h_nr_runnable;
+	if (bpf_core_field_exists(fair->h_nr_delayed)) /* 6.12 */
+		return all - fair->h_nr_delayed;
+	return all;
+}
+
+/* ---- uninterruptible waits ---- */
+
+/* A thread goes into an uninterruptible wait. */
+static __noinline int stuck_begin(struct task_struct *task, uint32_t slot, uint64_t now)
+{
+	struct account *account = account_at(slot, task->tgid);
+	if (!account)
+		return 0;
+	uint32_t tid = task->pid;
+	for (uint32_t i = 0; i < SCHED_STUCK_PROBES; i++) {
+		uint32_t key = (tid + i) & (SCHED_STUCK_SLOTS - 1);
+		struct sched_stuck *stuck = bpf_map_lookup_elem(&sched_stuck, &key);
+		if (!stuck || stuck->tid != 0 || __sync_val_compare_and_swap(&stuck->tid, 0, tid) != 0)
+			continue;
+		stuck->since_ns = now;
+		stuck->kind = SCHED_STUCK_OTHER;
+		if (BPF_CORE_READ_BITFIELD(task, in_iowait))
+			stuck->kind = SCHED_STUCK_IO;
+		if (bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall))
+			stuck->kind = SCHED_STUCK_MEMORY; /* waiting for a page to come back is waiting for memory, by way of io */
+		__sync_fetch_and_add(&account->stuck, 1);
+		return 0;
+	}
+	return 0;
+}
+
+/* A thread of a process of which some were in such a wait is about to run; it was woken at `woken`. */
+static __noinline int stuck_end(struct account *account, uint32_t tid, uint64_t woken)
+{
+	if (!account)
+		return 0;
+	for (uint32_t i = 0; i < SCHED_STUCK_PROBES; i++) {
+		uint32_t key = (tid + i) & (SCHED_STUCK_SLOTS - 1);
+		struct sched_stuck *stuck = bpf_map_lookup_elem(&sched_stuck, &key);
+		if (!stuck || stuck->tid != tid)
+			continue;
+		uint64_t wait = woken > stuck->since_ns ? woken - stuck->since_ns : 0;
+		uint32_t wait_us = wait / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(wait / 1000), bank = epoch & 1;
+		if (stuck->kind == SCHED_STUCK_IO)
+			__sync_fetch_and_add(&account->io_wait_ns, wait);
+		else if (stuck->kind == SCHED_STUCK_MEMORY)
+			__sync_fetch_and_add(&account->mem_wait_ns, wait);
+		if (account->stuck_wait_max_us[bank] < wait_us)
+			account->stuck_wait_max_us[bank] = wait_us;
+		__sync_fetch_and_add(&account->stuck, -1);
+		stuck->tid = 0;
+		return 0;
+	}
+	return 0;
+}
+
+/* ---- after the last words ---- */
+
+/* cpu time of a process that is ending: threads that were released, and those that may not have been. */
+static __always_inline uint64_t exec_of(const struct task_struct *task)
+{
+	const struct signal_struct *group = task->signal;
+	const struct task_struct *leader = task->group_leader;
+	uint64_t sum = group->sum_sched_runtime, own = task->se.sum_exec_runtime;
+	if (leader->sighand)
+		sum += leader->se.sum_exec_runtime;
+	if (leader != task && task->sighand)
+		sum += own;
+	return sum > own ? sum : own;
+}
+
+/* Frees an account. What was charged to it and never told, the parent has on its account. */
+static __always_inline void account_close(struct account *account, struct account *parent)
+{
+	if (parent) {
+		__sync_fetch_and_add(&parent->cpu_blame_ns, account->cpu_blame_ns);
+		if (account->brief_count || account->brief_cpu_ns) {
+			__sync_fetch_and_add(&parent->brief_count, account->brief_count);
+			__sync_fetch_and_add(&parent->brief_cpu_ns, account->brief_cpu_ns);
+			__sync_fetch_and_add(&parent->brief_io_bytes, account->brief_io_bytes);
+			__sync_fetch_and_add(&parent->brief_faults, account->brief_faults);
+		}
+	}
+	account->stuck = 0;
+	account->cpu_blame_ns = 0;
+	account->exited_run_delay_ns = 0;
+	account->io_wait_ns = 0;
+	account->mem_wait_ns = 0;
+	account->run_wait_max_us[0] = 0;
+	account->run_wait_max_us[1] = 0;
+	account->stuck_wait_max_us[0] = 0;
+	account->stuck_wait_max_us[1] = 0;
+	account->exited_exec_ns = 0;
+	account->io_time_ns = 0;
+	account->reclaim_ns = 0;
+	account->compaction_ns = 0;
+	account->reclaims = 0;
+	account->brief_count = 0;
+	account->brief_cpu_ns = 0;
+	account->brief_io_bytes = 0;
+	account->brief_faults = 0;
+	account->exited_wait_ns = 0;
+	__sync_lock_test_and_set(&account->tgid, 0);
+}
+
+/* Tells what a process used since its last words. `account` is its own. */
+static __always_inline void tell_tail(struct task_struct *task, struct account *account, struct account *parent, uint32_t cpu)
+{
+	uint64_t told = account->exited_exec_ns, exec = exec_of(task), before = told & ~(uint64_t)ACCOUNT_TOLD_BITS;
+	uint64_t wait = task->sched_info.run_delay, more = exec > before ? exec - before : 0;
+	struct last_words_tail *tail = told & ACCOUNT_TOLD_PARENT ? NULL : bpf_ringbuf_reserve(&last_words, sizeof(*tail), 0);
+	account->exited_exec_ns = (before + more) | (told & ACCOUNT_TOLD_BITS);
+	if (!tail) {
+		if (parent)
+			__sync_fetch_and_add(&parent->brief_cpu_ns, more);
+		if (!(told & ACCOUNT_TOLD_PARENT))
+			count_lost(cpu);
+		return;
+	}
+	tail->kind = LAST_WORDS_TAIL;
+	tail->pid = task->tgid;
+	tail->ppid = task->real_parent->tgid;
+	tail->reserved = 0;
+	tail->start_time_ns = task->group_leader->start_boottime;
+	tail->cpu_time_ns = more;
+	tail->run_delay_ns = wait > account->exited_wait_ns ? wait - account->exited_wait_ns : 0;
+	tail->cpu_blame_ns = account->cpu_blame_ns;
+	account->cpu_blame_ns = 0;
+	account->exited_wait_ns = wait;
+	bpf_ringbuf_submit(tail, BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * A thread has left its cpu for ever. Tells the tail if its process has had its last words, and frees the account with the last thread.
+ * Returns the slot of the account that goes on for it: what is yet to be charged for its last slice goes to its parent.
+ */
+static __noinline uint32_t thread_gone(struct task_struct *task, uint32_t slot, uint32_t cpu)
+{
+	uint32_t tgid = task->tgid, heir = SCHED_NOBODY;
+	struct account *account = account_at(slot, tgid);
+	if (!account || !(account->exited_exec_ns & ACCOUNT_TOLD))
+		return slot;
+	struct account *parent = account_with_slot(task->real_parent->tgid, cpu, &heir);
+	tell_tail(task, account, parent, cpu);
+	if (task->signal->nr_threads > 1 || !(state_of(task->group_leader) & TASK_DEAD_BIT))
+		return slot;
+	account_close(account, parent);
+	return heir;
+}
+
+/* ---- context switches ---- */
+
+/* A thread was queued at `queued`, before the slice that ends now: the rest of the slice in which it came is charged to that one's owner. */
+static __noinline int charge_late(struct sched_cpu *state, uint64_t queued, uint32_t cpu)
+{
+	if (!state)
+		return 0;
+	/* The first of all the slices in the ring that did not end before. Without a branch: the verifier would follow each. */
+	uint64_t oldest = state->slices, place = 0;
+	for (uint64_t step = SCHED_SLICES / 2; step > 0; step /= 2) {
+		struct sched_slice *slice = &state->ring[(oldest + place + step - 1) & (SCHED_SLICES - 1)];
+		place += ((slice->end_ns - queued) >> 63) * step;
+	}
+	if (place == 0)
+		return 0; /* so long ago that it is a small part of the wait */
+	struct sched_slice *slice = &state->ring[(oldest + place) & (SCHED_SLICES - 1)];
+	if (slice->end_ns > queued)
+		charge(slice->slot, slice->tgid, slice->end_ns - queued, cpu);
+	return 0;
+}
+
+/* The slice that ends now, and the one that begins. */
+static __always_inline void slice_next(struct sched_cpu *state, uint64_t now, uint32_t owner, uint32_t slot, uint32_t tgid, uint32_t waiting)
+{
+	struct sched_slice *slice = &state->ring[state->slices & (SCHED_SLICES - 1)];
+	slice->end_ns = now;
+	slice->slot = owner;
+	slice->tgid = state->tgid;
+	state->slices++;
+	state->begin_ns = now;
+	state->slot = slot;
+	state->tgid = tgid;
+	state->waiting = waiting;
+	state->switches++;
+}
+
+static __always_inline void longest_wait(struct account *account, uint64_t wait)
+{
+	uint32_t bank = epoch & 1, wait_us = wait / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(wait / 1000);
+	if (account->run_wait_max_us[bank] < wait_us)
+		account->run_wait_max_us[bank] = wait_us;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	uint32_t cpu = bpf_get_smp_processor_id(), slot = SCHED_NOBODY, tgid = next->tgid;
+	struct sched_cpu *state = bpf_map_lookup_elem(&sched_cpus, &cpu);
+	if (!state)
+		return 0;
+	uint64_t sampled_ns = (state->switches & (SCHED_SAMPLED_EACH - 1)) == 0 ? bpf_ktime_get_ns() : 0;
+	const struct rq *rq = next->se.cfs_rq->rq;
+	uint64_t now = rq->clock, begin = state->begin_ns, queued = next->sched_info.last_queued;
+	uint32_t waiting = runnable_on(rq), owner = state->slot;
+	uint64_t blame = begin ? state->waiting * (now - begin) : 0;
+
+	state->sequence++;
+	if (queued > begin && begin)
+		blame += now - queued;
+	if (blame)
+		charge(owner, state->tgid, blame, cpu);
+	if (queued && queued < begin)
+		charge_late(state, queued, cpu);
+	uint32_t left = preempt ? 0 : state_of(prev);
+	if (left & (TASK_UNINTERRUPTIBLE | TASK_DEAD_BIT)) {
+		if (left & TASK_DEAD_BIT)
+			owner = thread_gone(prev, owner, cpu);
+		else if (!(left & TASK_NOLOAD_BIT))
+			stuck_begin(prev, owner, now);
+	}
+	if (tgid) {
+		struct account *account = account_with_slot(tgid, cpu, &slot);
+		waiting -= waiting > 0;
+		if (account && queued)
+			longest_wait(account, now - queued);
+		if (account && account->stuck)
+			stuck_end(account, next->pid, queued ? queued : now);
+	}
+	slice_next(state, now, owner, slot, tgid, waiting);
+	if (sampled_ns) {
+		state->sampled++;
+		state->sampled_ns += bpf_ktime_get_ns() - sampled_ns;
+	}
+	state->sequence++;
+	return 0;
+}
+
+/*
+ * A waiting thread is taken to another cpu, by whichever cpu does it, under the lock of the run queue it leaves. Those that have waited longest are
+ * taken first: it waited when the slice began if anybody did, so it is charged for up to now and no longer. Of one that came during the slice
+ * nobody knows any more when that was; such waits are short.
+ */
+SEC("tp_btf/sched_migrate_task")
+int BPF_PROG(on_migrate, struct task_struct *task)
+{
+	if (task->on_rq != TASK_ON_RQ_MIGRATING)
+		return 0; /* on its way from sleep to its next cpu, as nearly always */
+	const struct sched_entity___x *entity = (const struct sched_entity___x *)&task->se;
+	if (bpf_core_field_exists(entity->sched_delayed) && entity->sched_delayed)
+		return 0; /* queued, but asleep */
+	const struct rq *rq = task->se.cfs_rq->rq;
+	uint32_t cpu = rq->cpu;
+	struct sched_cpu *state = bpf_map_lookup_elem(&sched_cpus, &cpu);
+	if (!state || state->begin_ns == 0 || state->waiting == 0)
+		return 0;
+	state->sequence++;
+	charge(state->slot, state->tgid, rq->clock - state->begin_ns, cpu);
+	state->waiting--;
+	state->sequence++;
+	return 0;
+}
+
+/* ---- last words ---- */
+
+/* What that thread adds to its process. */
+static __always_inline void tell_thread(struct last_words *words, const struct task_struct *task)
+{
+	words->read_bytes += task->ioac.read_bytes;
+	words->write_bytes += task->ioac.write_bytes;
+	words->syscalls += task->ioac.syscr + task->ioac.syscw;
+	words->minor_faults += task->min_flt;
+	words->major_faults += task->maj_flt;
+	words->voluntary_csw += task->nvcsw;
+	words->involuntary_csw += task->nivcsw;
+}
+
+static __always_inline void tell_counters(struct last_words *words, const struct task_struct *task)
+{
+	const struct signal_struct *group = task->signal;
+	const struct task_struct *leader = task->group_leader;
+	words->read_bytes = group->ioac.read_bytes;
+	words->write_bytes = group->ioac.write_bytes;
+	words->syscalls = group->ioac.syscr + group->ioac.syscw;
+	words->minor_faults = group->min_flt;
+	words->major_faults = group->maj_flt;
+	words->voluntary_csw = group->nvcsw;
+	words->involuntary_csw = group->nivcsw;
+	words->peak_pages = group->maxrss;
+	tell_thread(words, task);
+	if (leader != task)
+		tell_thread(words, leader);
+}
+
+static __always_inline void tell_identity(struct last_words *words, const struct task_struct *task)
+{
+	words->pid = task->tgid;
+	words->ppid = task->real_parent->tgid;
+	words->uid = task->real_cred->uid.val;
+	words->start_time_ns = task->group_leader->start_boottime;
+	words->end_time_ns = bpf_ktime_get_boot_ns();
+	words->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+	words->exit_code = task->exit_code;
+	words->flags = task->flags;
+	words->prio = task->prio;
+	words->static_prio = task->static_prio;
+	words->policy = task->policy;
+	words->threads = 1;
+	const struct task_struct *leader = task->group_leader;
+	__builtin_memcpy(words->command, leader->comm, sizeof(words->command));
+}
+
+/* What the switch program knows of it. What it has is told: from here on the account holds what comes after. */
+static __always_inline void tell_account(struct last_words *words, struct account *account, uint64_t wait)
+{
+	words->run_delay_ns = wait;
+	if (!account) {
+		words->cpu_blame_ns = 0;
+		words->io_time_ns = 0;
+		words->io_wait_ns = 0;
+		words->mem_wait_ns = 0;
+		return;
+	}
+	uint64_t blame = account->cpu_blame_ns;
+	words->cpu_blame_ns = blame;
+	__sync_fetch_and_add(&account->cpu_blame_ns, -blame);
+	words->run_delay_ns += account->exited_run_delay_ns;
+	words->io_time_ns = account->io_time_ns;
+	words->io_wait_ns = account->io_wait_ns;
+	words->mem_wait_ns = account->mem_wait_ns;
+}
+
+/* There was no room for its last words: its parent has the sums. */
+static __always_inline void tell_parent(const struct task_struct *task, struct account *account, uint64_t exec, uint32_t cpu)
+{
+	struct account *parent = account_of(task->real_parent->tgid);
+	const struct signal_struct *group = task->signal;
+	count_lost(cpu);
+	if (!parent)
+		return;
+	uint64_t io = group->ioac.read_bytes + group->ioac.write_bytes + task->ioac.read_bytes + task->ioac.write_bytes;
+	__sync_fetch_and_add(&parent->brief_count, 1);
+	__sync_fetch_and_add(&parent->brief_cpu_ns, exec);
+	__sync_fetch_and_add(&parent->brief_io_bytes, io);
+	__sync_fetch_and_add(&parent->brief_faults, group->min_flt + group->maj_flt + task->min_flt + task->maj_flt);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	uint64_t wait = task->sched_info.run_delay;
+	if (task->signal->live.counter) { /* other threads go on */
+		struct account *account = account_of(task->tgid);
+		if (account)
+			__sync_fetch_and_add(&account->exited_run_delay_ns, wait);
+		return 0;
+	}
+	uint32_t cpu = bpf_get_smp_processor_id();
+	struct account *account = account_of(task->tgid);
+	uint64_t exec = exec_of(task) & ~(uint64_t)ACCOUNT_TOLD_BITS;
+	/* Two threads that end at once may both see that none is left. */
+	if (account && __sync_val_compare_and_swap(&account->exited_exec_ns, 0, exec | ACCOUNT_TOLD) != 0)
+		return 0;
+	if (account)
+		account->exited_wait_ns = wait;
+	struct last_words *words = bpf_ringbuf_reserve(&last_words, sizeof(*words), 0);
+	if (!words) {
+		if (account)
+			account->exited_exec_ns = exec | ACCOUNT_TOLD | ACCOUNT_TOLD_PARENT;
+		tell_parent(task, account, exec, cpu);
+		return 0;
+	}
+	words->kind = LAST_WORDS_END;
+	words->cpu_time_ns = exec;
+	tell_identity(words, task);
+	tell_counters(words, task);
+	tell_account(words, account, wait);
+	bpf_ringbuf_submit(words, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_free, struct task_struct *task)
+{
+	if (task->pid != task->tgid)
+		return 0;
+	struct account *account = account_find(task->tgid);
+	if (!account || !(account->exited_exec_ns & ACCOUNT_TOLD))
+		return 0;
+	struct account *parent = account_find(task->real_parent->tgid);
+	tell_tail(task, account, parent, bpf_get_smp_processor_id());
+	account_close(account, parent);
+	return 0;
+}
