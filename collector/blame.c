@@ -32,6 +32,15 @@ double blame_taker_weight(double cpu_pct, double fair_pct, double victim_fractio
 	return 1 - blame_victim_weight(cpu_pct, fair_pct < 100 ? fair_pct : 100, victim_fraction);
 }
 
+/* How much of a victim process i is. Who wanted the cpu all the time is still owed a slice without being one. */
+static double victim_weight(const struct blame_input *input, uint32_t i, double fair_pct)
+{
+	double owed_pct = 0;
+	if (input->slice_pct > 0)
+		owed_pct = input->slice_pct * fmin(fmax(((double)input->wanted_pct[i] - 50) / 50, 0), 1);
+	return blame_victim_weight((double)input->cpu_pct[i] + owed_pct, fair_pct, input->victim_fraction);
+}
+
 static double cpu_total(const struct blame_input *input)
 {
 	double total = input->unseen_pct;
@@ -60,7 +69,7 @@ struct blame_result blame_estimate(const struct blame_input *input, float *blame
 			result.unattributed_ms_per_s += (double)delay[i];
 			continue;
 		}
-		double weight = blame_victim_weight((double)cpu[i], fair_pct, input->victim_fraction);
+		double weight = victim_weight(input, i, fair_pct);
 		double others = total - (double)cpu[i], term = (double)delay[i] / others;
 		double seen = (double)delay[i] * fmax(1 - input->unseen_pct / others, 0);
 		sum.all += term;
@@ -74,12 +83,43 @@ struct blame_result blame_estimate(const struct blame_input *input, float *blame
 		if (delay[i] > 0 && has_others(total, (double)cpu[i])) {
 			double own = (double)delay[i] / (total - (double)cpu[i]);
 			all -= own;
-			victims -= own * blame_victim_weight((double)cpu[i], fair_pct, input->victim_fraction);
+			victims -= own * victim_weight(input, i, fair_pct);
 		}
 		/* The difference of two equal sums may come out as a hair below nothing. */
 		blame_ms_per_s[i] = (float)((double)cpu[i] * (all > 0 ? all : 0));
-		double taker = blame_taker_weight((double)cpu[i], fair_pct, input->victim_fraction);
+		double taker = blame_taker_weight(fmax((double)cpu[i] - input->slice_pct, 0), fair_pct, input->victim_fraction);
 		harm_ms_per_s[i] = (float)((double)cpu[i] * (victims > 0 ? victims * taker : 0));
 	}
 	return result;
+}
+
+double blame_measured_taker(const struct blame_input *input, double cpu_pct, double blame_ms_per_s)
+{
+	if (!(cpu_pct > input->slice_pct))
+		return 0;
+	double waiting = blame_ms_per_s / 10 / cpu_pct, fair_pct = 100 / (1 + waiting);
+	double part = (cpu_pct - input->slice_pct) / fair_pct, from = input->victim_fraction;
+	if (part >= 1)
+		return 1;
+	return part > from ? (part - from) / (1 - from) : 0;
+}
+
+void blame_harm(const struct blame_input *input, const float *blame_ms_per_s, float *harm_ms_per_s)
+{
+	const float *cpu = input->cpu_pct, *delay = input->delay_ms_per_s;
+	double fair_pct = blame_fair_pct(input), all = 0, victims = 0;
+	for (uint32_t i = 0; i < input->count; i++) {
+		if (!(delay[i] > 0))
+			continue;
+		all += (double)delay[i];
+		victims += (double)delay[i] * victim_weight(input, i, fair_pct);
+	}
+	for (uint32_t i = 0; i < input->count; i++) {
+		harm_ms_per_s[i] = 0;
+		if (!(blame_ms_per_s[i] > 0) || !(all > 0))
+			continue;
+		double own = delay[i] > 0 ? (double)delay[i] * victim_weight(input, i, fair_pct) : 0;
+		double taker = blame_measured_taker(input, (double)cpu[i], (double)blame_ms_per_s[i]);
+		harm_ms_per_s[i] = (float)((double)blame_ms_per_s[i] * taker * fmin(fmax(victims - own, 0) / all, 1));
+	}
 }

@@ -108,6 +108,14 @@ static void pace_adapt(struct collector *collector, uint64_t cpu_ns)
 		        collector->pace.cost_ns / NS_PER_MS, (double)interval_ns / NS_PER_S);
 }
 
+/* What our programs in the kernel took since the sample before, on behalf of others. */
+static uint64_t hooks_ns(const struct collector *collector)
+{
+	const struct rh_system *system = &collector->sample.system;
+	bool known = rh_has(system->present, RH_S_hook_cost_ratio) && rh_has(system->present, RH_S_elapsed_ns);
+	return known ? (uint64_t)((double)system->hook_cost_ratio * (double)system->elapsed_ns) : 0;
+}
+
 static void tick_serve(struct collector *collector)
 {
 	uint64_t begin_ns = clock_now_ns(CLOCK_MONOTONIC), cpu_ns = self_cpu_ns();
@@ -126,7 +134,7 @@ static void tick_serve(struct collector *collector)
 	if (collector->publish.rings != rings)
 		log_say(LOG_WARNING_, "ring", "the ring was removed or replaced: a new one has been created");
 	if (!is_stepped(collector))
-		pace_adapt(collector, self_cpu_ns() - cpu_ns);
+		pace_adapt(collector, self_cpu_ns() - cpu_ns + hooks_ns(collector));
 }
 
 /* ---- life ---- */
@@ -136,6 +144,13 @@ static void show_progress(void *context)
 {
 	struct collector *collector = context;
 	publish_heartbeat(&collector->publish);
+}
+
+static uint64_t meters_add(
+        void *context, uint64_t interval_ns, struct raw_process *processes, uint32_t count, struct raw_system *system)
+{
+	struct collector *collector = context;
+	return meters_tick(&collector->meters, interval_ns, processes, count, system);
 }
 
 static enum collector_exit source_open(struct collector *collector, char error[256])
@@ -157,6 +172,17 @@ static enum collector_exit source_open(struct collector *collector, char error[2
 	if (collector->backend.note[0])
 		log_say(LOG_WARNING_, "sampler", "%s", collector->backend.note);
 	sample_open(&collector->sample, config, collector->backend.source, &collector->pool, options.max_processes);
+	const struct meter_options meter_options = {
+	        .config = config,
+	        .proc_root = config->sampling_proc_root,
+	        .sys_root = "/sys",
+	        .max_processes = options.max_processes,
+	};
+	/* A simulated machine has none of this one's devices. */
+	if (!is_stepped(collector))
+		meters_open(&collector->meters, &meter_options);
+	collector->sample.add = meters_add;
+	collector->sample.add_context = collector;
 	if (!collector->pool.failed)
 		return COLLECTOR_OK;
 	snprintf(error, 256, "no memory for %u processes: lower sampling.max_processes", options.max_processes);
@@ -200,7 +226,7 @@ static enum collector_exit ring_open(struct collector *collector, char error[256
 	        .memory_bytes = collector->sample.system.mem_total_bytes,
 	        .writer_start_ns = own_start_ns(collector),
 	        .processes = collector->sample.count,
-	        .capacity = 2 * (uint32_t)config->sampling_max_processes,
+	        .capacity = collector->sample.rows,
 	        .group = collector->ring_group,
 	};
 	int result = publish_open(&collector->publish, &options, &collector->pool);
@@ -284,6 +310,7 @@ void collector_run(struct collector *collector)
 void collector_close(struct collector *collector)
 {
 	publish_close(&collector->publish);
+	meters_close(&collector->meters);
 	if (collector->backend.source)
 		collector->backend.source->operations->close(&collector->backend.source);
 	pool_release(&collector->pool);

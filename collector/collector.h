@@ -8,6 +8,7 @@
 #define COLLECTOR_COLLECTOR_H
 
 #include "collector/backend.h"
+#include "collector/meters/meter.h"
 #include "collector/options.h"
 #include "collector/pace.h"
 #include "collector/publish.h"
@@ -19,6 +20,7 @@ struct collector {
 	const struct options *options; /* borrowed */
 	struct backend_choice backend;
 	struct pool pool;
+	struct meters meters;
 	struct sample sample;
 	struct publish publish;
 	struct tick tick;

@@ -2,278 +2,32 @@
 #include "collector/delta.h"
 
 #include "base/assert.h"
+#include "collector/record.h"
 
 #include <string.h>
 
-enum { NOT_FOUND = UINT32_MAX };
+enum { LOOK_AHEAD = 8 };
 
 /* What a process that has just begun would have looked like in the sample before: everything known, and 0. */
 static const struct raw_process newborn = {.present = {UINT64_MAX, UINT64_MAX}};
 
-/* ---- finding a process again ---- */
-
-static uint32_t map_slots(uint32_t count)
-{
-	uint32_t slots = 64;
-	while (slots < count * 2)
-		slots *= 2;
-	return slots;
-}
-
-static uint32_t map_hash(uint32_t pid)
-{
-	return (uint32_t)((pid * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
-}
-
-static void map_build(struct generation *generation)
-{
-	uint32_t slots = map_slots(generation->count);
-	memset(generation->map, 0, slots * sizeof(generation->map[0]));
-	generation->map_mask = slots - 1;
-	for (uint32_t i = 0; i < generation->count; i++) {
-		uint32_t slot = map_hash(generation->raw[i].pid) & generation->map_mask;
-		while (generation->map[slot] != 0)
-			slot = (slot + 1) & generation->map_mask;
-		generation->map[slot] = i + 1;
-	}
-	generation->mapped = true;
-}
-
-static uint32_t generation_find(struct generation *generation, uint32_t pid)
-{
-	if (!generation->mapped)
-		map_build(generation);
-	for (uint32_t slot = map_hash(pid) & generation->map_mask; generation->map[slot] != 0; slot = (slot + 1) & generation->map_mask)
-		if (generation->raw[generation->map[slot] - 1].pid == pid)
-			return generation->map[slot] - 1;
-	return NOT_FOUND;
-}
-
-/* A start time that could not be read is not a different one. */
-static bool is_same(const struct raw_process *a, const struct raw_process *b)
-{
-	if (a->pid != b->pid)
-		return false;
-	if (!rh_has(a->present, RH_F_start_time_ns) || !rh_has(b->present, RH_F_start_time_ns))
-		return true;
-	return a->start_time_ns == b->start_time_ns;
-}
-
-/* The process in the generation before, or NULL. `cursor` is where it should be if nothing came or went. */
+/*
+ * The process in the generation before, or NULL. `cursor` is where it should be if nothing came or went; a few may have gone, and then it is near.
+ */
 static const struct raw_process *find_before(
         struct delta *delta, struct generation *before, const struct raw_process *now, uint32_t *cursor)
 {
-	uint32_t at = *cursor;
-	if (at >= before->count || !is_same(now, &before->raw[at])) {
-		at = generation_find(before, now->pid);
-		if (at == NOT_FOUND || !is_same(now, &before->raw[at]))
+	uint32_t at = *cursor, end = at + LOOK_AHEAD < before->count ? at + LOOK_AHEAD : before->count;
+	while (at < end && before->pids[at] != now->pid)
+		at++;
+	if (at >= end || !generation_is_same(now, &before->raw[at])) {
+		at = generation_find_same(before, now);
+		if (at == GENERATION_NONE)
 			return NULL;
 	}
 	*cursor = at + 1;
 	delta->seen[at] = 1;
 	return &before->raw[at];
-}
-
-/* ---- filling records ---- */
-
-/*
- * Fields whose value is the raw one: where that is present, so is the field. By kind, but for those that are computed here or later.
- */
-enum { COPIED_IDENT = 1, COPIED_STATE = 1, COPIED_GAUGE = 1, COPIED_COUNTER = 1, COPIED_RATE = 0, COPIED_SHARE = 0, COPIED_SCORE = 0 };
-static const uint64_t copied_fields[2] = {
-#define RH_FIELD(id, name, type, kind, unit, aggregate, title, width, source, brief, doc) \
-	+((uint64_t)(COPIED_##kind && (id) < 64) << (id) % 64)
-#include "rogue/fields.def"
-        ,
-#define RH_FIELD(id, name, type, kind, unit, aggregate, title, width, source, brief, doc) \
-	+((uint64_t)(COPIED_##kind && (id) >= 64) << (id) % 64)
-#include "rogue/fields.def"
-};
-static const unsigned computed_fields[] = {
-        RH_F_band,
-        RH_F_dominant_resource,
-        RH_F_mem_bytes,
-        RH_F_disk_io_bytes,
-        RH_F_zombie_children_count,
-};
-
-static uint64_t saturating_add(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-/* Identity and state. */
-static void fill_identity(struct rh_process *record, const struct raw_process *raw)
-{
-	record->start_time_ns = raw->start_time_ns;
-	record->pid = raw->pid;
-	record->ppid = raw->ppid;
-	record->uid = raw->uid;
-	record->flags = raw->flags;
-	record->state = raw->state;
-	record->policy = raw->policy;
-	record->nice = raw->nice;
-	record->priority = raw->priority;
-	record->oom_adj = raw->oom_adj;
-	record->cgroup_id = raw->cgroup_id;
-	memcpy(record->command, raw->command, sizeof(record->command));
-	rh_set(record->present, RH_F_pid);
-	rh_set(record->present, RH_F_flags);
-}
-
-static void fill_levels(struct rh_process *record, const struct raw_process *raw)
-{
-	record->rss_bytes = raw->rss_bytes;
-	record->anon_bytes = raw->anon_bytes;
-	record->shmem_bytes = raw->shmem_bytes;
-	record->swap_bytes = raw->swap_bytes;
-	record->mem_peak_bytes = raw->mem_peak_bytes;
-	record->threads_count = raw->threads;
-	record->threads_running_count = raw->threads_running;
-	record->threads_stuck_count = raw->threads_stuck;
-	record->run_wait_max_ns = raw->run_wait_max_ns;
-	record->stuck_wait_max_ns = raw->stuck_wait_max_ns;
-	if (rh_has(raw->present, RH_F_anon_bytes)) {
-		uint64_t shmem_bytes = rh_has(raw->present, RH_F_shmem_bytes) ? raw->shmem_bytes : 0;
-		uint64_t swap_bytes = rh_has(raw->present, RH_F_swap_bytes) ? raw->swap_bytes : 0;
-		record->mem_bytes = saturating_add(raw->anon_bytes, saturating_add(shmem_bytes, swap_bytes));
-		rh_set(record->present, RH_F_mem_bytes);
-	}
-}
-
-static void fill_counters(struct rh_process *record, const struct raw_process *raw)
-{
-	record->cpu_time_ns = raw->cpu_time_ns;
-	record->runnable_time_ns = raw->runnable_time_ns;
-	record->wakeups_count = raw->wakeups;
-	record->voluntary_csw_count = raw->voluntary_csw;
-	record->involuntary_csw_count = raw->involuntary_csw;
-	record->faults_count = saturating_add(raw->minor_faults, rh_has(raw->present, RH_F_pageins_count) ? raw->major_faults : 0);
-	record->pageins_count = raw->major_faults > UINT32_MAX ? UINT32_MAX : (uint32_t)raw->major_faults;
-	record->read_bytes = raw->read_bytes;
-	record->write_bytes = raw->write_bytes;
-	record->syscalls_count = raw->syscalls;
-	record->instructions_count = raw->instructions;
-	record->cycles_count = raw->cycles;
-	record->energy_uj = raw->energy_uj;
-	record->gpu_time_ns = raw->gpu_time_ns;
-	if (rh_has(raw->present, RH_F_read_bytes) && rh_has(raw->present, RH_F_write_bytes)) {
-		record->disk_io_bytes = saturating_add(raw->read_bytes, raw->write_bytes);
-		rh_set(record->present, RH_F_disk_io_bytes);
-	}
-}
-
-/* A record with everything but what is computed: rates, shares, scores. */
-static void record_fill(struct rh_process *record, const struct raw_process *raw)
-{
-	record->present[0] = raw->present[0] & copied_fields[0];
-	record->present[1] = raw->present[1] & copied_fields[1];
-	for (size_t i = 0; i < sizeof(computed_fields) / sizeof(computed_fields[0]); i++)
-		record->present[computed_fields[i] / 64] &= ~(UINT64_C(1) << computed_fields[i] % 64);
-	fill_identity(record, raw);
-	fill_levels(record, raw);
-	fill_counters(record, raw);
-	record->zombie_children_count = 0;
-	rh_set(record->present, RH_F_zombie_children_count);
-}
-
-/* Differences of one process between two samples. */
-struct difference {
-	const struct raw_process *now, *before;
-	uint64_t both[2]; /* fields known then and now */
-	uint32_t clamped; /* counters that ran backwards */
-	double per_s;     /* 1 / interval */
-};
-
-static double difference_of(struct difference *difference, uint64_t now, uint64_t before)
-{
-	if (now < before) {
-		difference->clamped++;
-		return 0;
-	}
-	return (double)(now - before);
-}
-
-/* Sets record->rate to the difference of raw counter `counter` times `factor`, if the field `known` is known in both samples. */
-#define RATE(known, counter, rate, factor) \
-	do { \
-		if (rh_has(d->both, RH_F_##known)) { \
-			record->rate = (float)(difference_of(d, d->now->counter, d->before->counter) * (factor)); \
-			rh_set(record->present, RH_F_##rate); \
-		} \
-	} while (0)
-
-static void rates_of_use(struct difference *d, struct rh_process *record)
-{
-	double per_s = d->per_s;
-	RATE(cpu_time_ns, cpu_time_ns, cpu_pct, per_s * 100 / NS_PER_S);
-	RATE(gpu_time_ns, gpu_time_ns, gpu_pct, per_s * 100 / NS_PER_S);
-	RATE(wakeups_count, wakeups, wakeups_per_s, per_s);
-	RATE(syscalls_count, syscalls, syscalls_per_s, per_s);
-	RATE(pageins_count, major_faults, pageins_per_s, per_s);
-	RATE(energy_uj, energy_uj, power_mw, per_s / 1000);
-	if (rh_has(d->both, RH_F_faults_count)) {
-		double faults = difference_of(d, d->now->minor_faults, d->before->minor_faults);
-		record->faults_per_s = (float)(faults * per_s) + (rh_has(record->present, RH_F_pageins_per_s) ? record->pageins_per_s : 0);
-		rh_set(record->present, RH_F_faults_per_s);
-	}
-	if (rh_has(d->both, RH_F_read_bytes) && rh_has(d->both, RH_F_write_bytes)) {
-		double bytes = difference_of(d, d->now->read_bytes, d->before->read_bytes) +
-		               difference_of(d, d->now->write_bytes, d->before->write_bytes);
-		record->disk_io_bytes_per_s = (float)(bytes * per_s);
-		rh_set(record->present, RH_F_disk_io_bytes_per_s);
-	}
-	if (rh_has(d->both, RH_F_instructions_count) && rh_has(d->both, RH_F_cycles_count) && d->now->cycles > d->before->cycles) {
-		double instructions = difference_of(d, d->now->instructions, d->before->instructions);
-		record->ipc_ratio = (float)(instructions / (double)(d->now->cycles - d->before->cycles));
-		rh_set(record->present, RH_F_ipc_ratio);
-	}
-}
-
-/* Context switches: the two kinds where the source has them in each sample (it then says so), else the time slices begun. */
-static void rate_of_switches(struct difference *d, struct rh_process *record)
-{
-	if (rh_has(d->both, RH_F_csw_per_s)) {
-		double switches = difference_of(d, d->now->voluntary_csw, d->before->voluntary_csw) +
-		                  difference_of(d, d->now->involuntary_csw, d->before->involuntary_csw);
-		record->csw_per_s = (float)(switches * d->per_s);
-		rh_set(record->present, RH_F_csw_per_s);
-	} else if (rh_has(record->present, RH_F_wakeups_per_s)) {
-		record->csw_per_s = record->wakeups_per_s;
-		rh_set(record->present, RH_F_csw_per_s);
-	}
-}
-
-static void rates_of_waiting(struct difference *d, struct rh_process *record)
-{
-	double ms_per_s = d->per_s / NS_PER_MS;
-	RATE(runnable_time_ns, runnable_time_ns, runnable_ms_per_s, ms_per_s);
-	RATE(blkio_delay_ms_per_s, blkio_delay_ns, blkio_delay_ms_per_s, ms_per_s);
-	RATE(swapin_delay_ms_per_s, swapin_delay_ns, swapin_delay_ms_per_s, ms_per_s);
-	RATE(reclaim_delay_ms_per_s, reclaim_delay_ns, reclaim_delay_ms_per_s, ms_per_s);
-	RATE(thrashing_delay_ms_per_s, thrashing_delay_ns, thrashing_delay_ms_per_s, ms_per_s);
-	RATE(compaction_delay_ms_per_s, compaction_delay_ns, compaction_delay_ms_per_s, ms_per_s);
-	RATE(irq_delay_ms_per_s, irq_delay_ns, irq_delay_ms_per_s, ms_per_s);
-	RATE(cpu_blame_ms_per_s, cpu_blame_ns, cpu_blame_ms_per_s, ms_per_s);
-	RATE(io_time_ms_per_s, io_time_ns, io_time_ms_per_s, ms_per_s);
-}
-#undef RATE
-
-static void rates_fill(struct rh_process *record, const struct raw_process *now, const struct raw_process *before, const struct span *span,
-        struct delta_result *result)
-{
-	struct difference difference = {
-	        .now = now,
-	        .before = before,
-	        .both = {now->present[0] & before->present[0], now->present[1] & before->present[1]},
-	        .per_s = (double)NS_PER_S / (double)span->elapsed_ns,
-	};
-	rates_of_use(&difference, record);
-	rate_of_switches(&difference, record);
-	rates_of_waiting(&difference, record);
-	result->clamped += difference.clamped;
-	if (rh_has(difference.both, RH_F_cpu_time_ns) && now->cpu_time_ns > before->cpu_time_ns)
-		result->cpu_ns += (double)(now->cpu_time_ns - before->cpu_time_ns);
 }
 
 /* ---- one sample ---- */
@@ -287,15 +41,29 @@ static bool is_newborn(const struct raw_process *raw, const struct span *span)
 	return rh_has(raw->present, RH_F_start_time_ns) && raw->start_time_ns + span->elapsed_ns >= span->begin_boottime_ns;
 }
 
-static void live_fill(struct delta *delta, const struct span *span, struct rh_process *records, struct delta_result *result)
+/* None so far; ended_run() adds. */
+static void briefs_clear(struct rh_process *record, bool comparable)
+{
+	record->brief_count = 0;
+	rh_set(record->present, RH_F_brief_count);
+	if (!comparable)
+		return;
+	record->brief_cpu_pct = 0;
+	rh_set(record->present, RH_F_brief_cpu_pct);
+}
+
+static void live_fill(struct delta *delta, const struct source_tick *tick, const struct span *span, struct rh_process *records,
+        struct delta_result *result)
 {
 	struct generation *now = &delta->generations[delta->current], *before = &delta->generations[!delta->current];
-	bool first = span->begin_boottime_ns == 0;
+	bool first = span->begin_boottime_ns == 0, briefs = (tick->signals >> RH_SIGNAL_last_words & 1) != 0;
 	uint32_t cursor = 0;
-	for (uint32_t i = 0; i < now->count; i++) {
+	generation_begin(now);
+	for (uint32_t i = 0; i < tick->count; i++) {
 		const struct raw_process *raw = &now->raw[i];
 		const struct raw_process *base = find_before(delta, before, raw, &cursor);
 		struct rh_process *record = &records[i];
+		generation_add(now);
 		record_fill(record, raw);
 		if (!base && !first) {
 			record->flags |= RH_PROCESS_new;
@@ -303,10 +71,33 @@ static void live_fill(struct delta *delta, const struct span *span, struct rh_pr
 			base = is_newborn(raw, span) ? &newborn : NULL;
 		}
 		if (base && span->comparable)
-			rates_fill(record, raw, base, span, result);
+			result->cpu_ns += record_rates(record, raw, base, span, &result->clamped);
+		if (briefs)
+			briefs_clear(record, span->comparable);
 		result->stuck += raw->state == RH_STATE_stuck;
 		result->exited += (raw->flags & RH_PROCESS_exited) != 0;
 	}
+}
+
+static void ended_fill(struct delta *delta, const struct source_tick *tick, const struct span *span, struct rh_process *records,
+        struct delta_result *result)
+{
+	const struct ended_input input = {
+	        .now = &delta->generations[delta->current],
+	        .before = &delta->generations[!delta->current],
+	        .seen = delta->seen,
+	        .tick = tick,
+	        .span = span,
+	        .records = records,
+	};
+	struct ended_result ended = ended_run(&delta->ended, &input);
+	result->count += ended.count;
+	result->exited += ended.known;
+	result->clamped += ended.clamped;
+	result->brief_count = ended.brief_count;
+	result->fewer_briefs = ended.fewer_records;
+	result->cpu_ns += ended.cpu_ns;
+	result->brief_cpu_ns = ended.brief_cpu_ns;
 }
 
 /* Appends those of the sample before that were not found again. One that the source itself reported as exited has had its last record. */
@@ -327,23 +118,28 @@ static void zombies_count(struct delta *delta, struct rh_process *records)
 {
 	struct generation *now = &delta->generations[delta->current];
 	for (uint32_t i = 0; i < now->count; i++) {
-		if (now->raw[i].state != RH_STATE_zombie)
+		if (records[i].state != RH_STATE_zombie)
 			continue;
 		uint32_t parent = generation_find(now, now->raw[i].ppid);
-		if (parent != NOT_FOUND && records[parent].zombie_children_count < UINT16_MAX)
+		if (parent != GENERATION_NONE && records[parent].zombie_children_count < UINT16_MAX)
 			records[parent].zombie_children_count++;
 	}
 }
 
-void delta_init(struct delta *delta, struct pool *pool, uint32_t capacity)
+void delta_init(struct delta *delta, struct pool *pool, uint32_t capacity, uint32_t brief_records)
 {
 	memset(delta, 0, sizeof(*delta));
 	delta->capacity = capacity;
 	delta->seen = pool_take(pool, capacity, 1);
-	for (unsigned i = 0; i < 2; i++) {
-		delta->generations[i].raw = pool_take(pool, capacity, sizeof(struct raw_process));
-		delta->generations[i].map = pool_take(pool, map_slots(capacity), sizeof(uint32_t));
-	}
+	for (unsigned i = 0; i < 2; i++)
+		generation_init(&delta->generations[i], pool, capacity);
+	ended_init(&delta->ended, pool, capacity, brief_records);
+}
+
+uint32_t delta_records_most(uint32_t capacity, uint32_t brief_records)
+{
+	/* As many may have gone as have come. */
+	return 2 * capacity + brief_records;
 }
 
 struct raw_process *delta_incoming(struct delta *delta)
@@ -351,16 +147,15 @@ struct raw_process *delta_incoming(struct delta *delta)
 	return delta->generations[!delta->current].raw;
 }
 
-struct delta_result delta_run(struct delta *delta, uint32_t count, const struct span *span, bool complete, struct rh_process *records)
+struct delta_result delta_run(struct delta *delta, const struct source_tick *tick, const struct span *span, struct rh_process *records)
 {
-	RH_ASSERT(count <= delta->capacity);
-	struct delta_result result = {.count = count};
+	RH_ASSERT(tick->count <= delta->capacity);
+	struct delta_result result = {.count = tick->count};
 	delta->current = !delta->current;
-	delta->generations[delta->current].count = count;
-	delta->generations[delta->current].mapped = false;
 	memset(delta->seen, 0, delta->generations[!delta->current].count);
-	live_fill(delta, span, records, &result);
-	if (complete)
+	live_fill(delta, tick, span, records, &result);
+	ended_fill(delta, tick, span, records, &result);
+	if (tick->dropped == 0)
 		exited_fill(delta, records, &result);
 	zombies_count(delta, records);
 	return result;

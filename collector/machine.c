@@ -1,6 +1,8 @@
 /* machine.c - see machine.h. */
 #include "collector/machine.h"
 
+#include <math.h>
+
 /* Copies a raw member to a field, if the source has it. */
 #define COPY(member, field) \
 	do { \
@@ -27,6 +29,11 @@ static void levels_fill(struct rh_system *system, const struct raw_system *now)
 	COPY(compact_stalls, compact_stalls_count);
 	COPY(oom_kills, oom_kills_count);
 	COPY(disk_inflight, disk_inflight_count);
+	COPY(disk_slowest_latency_ns, disk_slowest_latency_ns);
+	COPY(disk_latency_max_ns, disk_latency_max_ns);
+	COPY(disk_slowest_device, disk_slowest_device);
+	COPY(waiting, waiting_count);
+	COPY(kernel_bytes, self_kernel_bytes);
 	if (rh_has(now->present, RH_S_load_ratio)) {
 		system->load_ratio = (float)now->load;
 		rh_set(system->present, RH_S_load_ratio);
@@ -50,11 +57,13 @@ static void ratio_set(struct rh_system *system, unsigned id, float *field, doubl
 }
 
 /*
- * Where the cpu time went. The kernel's own sums are the whole (they are of one moment); what processes report is compared with wall time
- * times cpus, and the rest of the busy time is said to be unattributed.
+ * Where the cpu time went. The whole is wall time times cpus. Idle time is what the kernel knows best of its own sums: it clocks the begin and the end of
+ * each sleep of a cpu, where user and system time are counted in whole ticks by who is met at one, which in a short interval is a guess. So a
+ * cpu was busy when it was neither idle nor taken by the hypervisor. The time of interrupts is counted in ticks, and on kernels that do not keep it
+ * apart it is in the processes' times too: then it comes off the remainder, which is negative by as much.
  */
 static bool cpu_fill(struct rh_system *system, const struct raw_system *now, const struct raw_system *before, const struct span *span,
-        double processes_cpu_ns)
+        const struct machine_sums *sums)
 {
 	if (!rh_has(now->present, RH_S_cpu_busy_ratio) || !rh_has(before->present, RH_S_cpu_busy_ratio))
 		return true;
@@ -63,9 +72,14 @@ static bool cpu_fill(struct rh_system *system, const struct raw_system *now, con
 		return false;
 	double busy = difference(now->cpu_busy_ns, before->cpu_busy_ns), iowait = difference(now->cpu_iowait_ns, before->cpu_iowait_ns);
 	double steal = difference(now->cpu_steal_ns, before->cpu_steal_ns), irq = difference(now->cpu_irq_ns, before->cpu_irq_ns);
-	double whole = busy + iowait + steal + difference(now->cpu_idle_ns, before->cpu_idle_ns);
+	double idle = difference(now->cpu_idle_ns, before->cpu_idle_ns), whole = busy + iowait + steal + idle;
+	bool cpus_known = rh_has(now->present, RH_S_cpus_count) && now->cpus > 0;
 	if (whole <= 0)
 		return true;
+	if (cpus_known) {
+		whole = (double)span->elapsed_ns * now->cpus;
+		busy = fmax(whole - idle - iowait - steal, 0);
+	}
 	ratio_set(system, RH_S_cpu_busy_ratio, &system->cpu_busy_ratio, busy, whole);
 	if (rh_has(now->present, RH_S_cpu_iowait_ratio))
 		ratio_set(system, RH_S_cpu_iowait_ratio, &system->cpu_iowait_ratio, iowait, whole);
@@ -73,11 +87,12 @@ static bool cpu_fill(struct rh_system *system, const struct raw_system *now, con
 		ratio_set(system, RH_S_cpu_irq_ratio, &system->cpu_irq_ratio, irq, whole);
 	if (rh_has(now->present, RH_S_cpu_steal_ratio))
 		ratio_set(system, RH_S_cpu_steal_ratio, &system->cpu_steal_ratio, steal, whole);
-	if (!rh_has(now->present, RH_S_cpus_count) || now->cpus == 0)
+	if (!cpus_known)
 		return true;
-	double wall = (double)span->elapsed_ns * now->cpus;
-	ratio_set(system, RH_S_cpu_processes_ratio, &system->cpu_processes_ratio, processes_cpu_ns, wall);
-	ratio_set(system, RH_S_cpu_unattributed_ratio, &system->cpu_unattributed_ratio, (busy - irq) / whole - processes_cpu_ns / wall, 1);
+	ratio_set(system, RH_S_cpu_processes_ratio, &system->cpu_processes_ratio, sums->cpu_ns, whole);
+	ratio_set(system, RH_S_cpu_unattributed_ratio, &system->cpu_unattributed_ratio, busy - irq - sums->cpu_ns, whole);
+	if (sums->briefs_known)
+		ratio_set(system, RH_S_brief_cpu_ratio, &system->brief_cpu_ratio, sums->brief_cpu_ns, whole);
 	return true;
 }
 
@@ -98,6 +113,9 @@ static void rates_fill(struct rh_system *system, const struct raw_system *now, c
 	RATE(psi_io_full_ns, psi_io_full_ms_per_s, NS_PER_MS);
 	RATE(disk_read_bytes, disk_read_bytes_per_s, 1);
 	RATE(disk_write_bytes, disk_write_bytes_per_s, 1);
+	RATE(switches, switches_per_s, 1);
+	RATE(run_delay_unowned_ns, run_delay_unattributed_ms_per_s, NS_PER_MS);
+	RATE(hook_ns, hook_cost_ratio, NS_PER_S);
 	bool latency_known = rh_has(now->present, RH_S_disk_latency_ns) && rh_has(before->present, RH_S_disk_latency_ns);
 	if (latency_known && now->disk_requests > before->disk_requests)
 		ratio_set(system, RH_S_disk_latency_ns, &system->disk_latency_ns, difference(now->disk_request_ns, before->disk_request_ns),
@@ -106,11 +124,17 @@ static void rates_fill(struct rh_system *system, const struct raw_system *now, c
 #undef RATE
 
 bool machine_fill(struct rh_system *system, const struct raw_system *now, const struct raw_system *before, const struct span *span,
-        double processes_cpu_ns)
+        const struct machine_sums *sums)
 {
 	levels_fill(system, now);
+	if (sums->briefs_known) {
+		system->brief_processes_count = sums->brief_count;
+		rh_set(system->present, RH_S_brief_processes_count);
+	}
 	if (!span->comparable)
 		return true;
 	rates_fill(system, now, before, span);
-	return cpu_fill(system, now, before, span, processes_cpu_ns);
+	if (sums->run_delay_known)
+		ratio_set(system, RH_S_run_delay_ms_per_s, &system->run_delay_ms_per_s, sums->run_delay_ms_per_s, 1);
+	return cpu_fill(system, now, before, span, sums);
 }

@@ -7,13 +7,22 @@
 #include "collector/moment.h"
 #include "collector/source.h"
 
+/* What the processes of a sample add up to in its span. */
+struct machine_sums {
+	double cpu_ns;       /* of all of them, of those that ended too */
+	double brief_cpu_ns; /* of it, of those that came and went */
+	uint32_t brief_count;
+	bool briefs_known;         /* the ends of processes were watched */
+	double run_delay_ms_per_s; /* suffered by all of them */
+	bool run_delay_known;
+};
+
 /*
  * Fills the machine's part of the system record: levels and counters, and where the span is comparable also the rates.
- *   before            the reading of the sample before; looked at only if span->comparable
- *   processes_cpu_ns  cpu time found in processes in the span, for the account of the whole
+ *   before  the reading of the sample before; looked at only if span->comparable
  * Returns false where cpu counters ran backwards: the cpu ratios are then left out, and the sample is to be called discontinuous.
  */
 bool machine_fill(struct rh_system *system, const struct raw_system *now, const struct raw_system *before, const struct span *span,
-        double processes_cpu_ns);
+        const struct machine_sums *sums);
 
 #endif

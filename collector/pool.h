@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { POOL_PARTS = 48 };
+enum { POOL_PARTS = 96 };
 
 struct pool {
 	struct {

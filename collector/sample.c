@@ -2,6 +2,7 @@
 #include "collector/sample.h"
 
 #include "collector/blame.h"
+#include "collector/blame_io.h"
 #include "collector/contention.h"
 #include "collector/machine.h"
 #include "collector/signals.h"
@@ -10,19 +11,25 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A time slice of the kernel's fair class: 3 ms where nobody has set another one, and at least a tick where ticks end it. */
+static const double SLICE_NS = 4.0 * NS_PER_MS;
+
 void sample_open(struct sample *sample, const struct config *config, struct source *source, struct pool *pool, uint32_t capacity)
 {
-	uint32_t rows = capacity * 2; /* as many may have gone as have come */
+	uint32_t briefs = (uint32_t)config->sampling_brief_records, rows = delta_records_most(capacity, briefs);
 	memset(sample, 0, sizeof(*sample));
 	sample->config = config;
 	sample->source = source;
 	sample->uid = (uint32_t)geteuid();
-	delta_init(&sample->delta, pool, capacity);
+	sample->rows = rows;
+	delta_init(&sample->delta, pool, capacity, briefs);
 	score_columns_take(&sample->columns, pool, rows);
 	sample->records = pool_take(pool, rows, sizeof(struct rh_process));
 	sample->pids = pool_take(pool, rows, sizeof(uint32_t));
 	sample->delay_ms_per_s = pool_take(pool, rows, sizeof(float));
 	sample->blame_ms_per_s = pool_take(pool, rows, sizeof(float));
+	sample->wanted_pct = pool_take(pool, rows, sizeof(float));
+	sample->blame_io = blame_io_init(pool, config, rows);
 }
 
 static float value_or_0(const struct rh_process *record, unsigned id, float value)
@@ -30,33 +37,42 @@ static float value_or_0(const struct rh_process *record, unsigned id, float valu
 	return rh_has(record->present, id) ? value : 0;
 }
 
-/* Records into columns. Who is gone uses nothing. Returns whether run delays are known of anybody. */
-static bool columns_gather(struct sample *sample)
+/* Of the blame columns: what is known of anybody, and sums. */
+struct waiting {
+	bool known, measured; /* run delays; blame */
+	double delay_ms_per_s;
+};
+
+/* Records into columns. Who is gone holds no memory; what it still did in the interval is there if its last words told. */
+static struct waiting columns_gather(struct sample *sample)
 {
 	struct score_columns *columns = &sample->columns;
-	bool delays_known = false;
+	struct waiting waiting = {0};
 	for (uint32_t i = 0; i < sample->count; i++) {
 		const struct rh_process *record = &sample->records[i];
-		/* No rates are present in the last record of a process that is gone, but its memory is. */
 		float mem_bytes = (record->flags & RH_PROCESS_exited) != 0 ? 0 : (float)record->mem_bytes;
-		columns->use[RH_RESOURCE_cpu][i] = value_or_0(record, RH_F_cpu_pct, record->cpu_pct);
+		float cpu_pct = value_or_0(record, RH_F_cpu_pct, record->cpu_pct);
+		float delay_ms_per_s = value_or_0(record, RH_F_runnable_ms_per_s, record->runnable_ms_per_s);
+		columns->use[RH_RESOURCE_cpu][i] = cpu_pct;
 		columns->use[RH_RESOURCE_gpu][i] = value_or_0(record, RH_F_gpu_pct, record->gpu_pct);
 		columns->use[RH_RESOURCE_memory][i] = value_or_0(record, RH_F_mem_bytes, mem_bytes);
 		columns->use[RH_RESOURCE_disk][i] = value_or_0(record, RH_F_disk_io_bytes_per_s, record->disk_io_bytes_per_s);
 		columns->use[RH_RESOURCE_wakeups][i] = value_or_0(record, RH_F_wakeups_per_s, record->wakeups_per_s);
 		columns->state[i] = record->state;
 		sample->pids[i] = record->pid;
-		sample->delay_ms_per_s[i] = value_or_0(record, RH_F_runnable_ms_per_s, record->runnable_ms_per_s);
-		delays_known = delays_known || rh_has(record->present, RH_F_runnable_ms_per_s);
+		sample->delay_ms_per_s[i] = delay_ms_per_s;
+		sample->blame_ms_per_s[i] = value_or_0(record, RH_F_cpu_blame_ms_per_s, record->cpu_blame_ms_per_s);
+		/* who is new may have wanted the cpu ever since it began */
+		sample->wanted_pct[i] = (record->flags & RH_PROCESS_new) != 0 ? 100 : cpu_pct + delay_ms_per_s / 10;
+		waiting.known |= rh_has(record->present, RH_F_runnable_ms_per_s);
+		waiting.measured |= rh_has(record->present, RH_F_cpu_blame_ms_per_s);
+		waiting.delay_ms_per_s += (double)delay_ms_per_s;
 	}
-	return delays_known;
+	return waiting;
 }
 
-/*
- * Waiting inflicted. A source that measures cpu blame is believed; what it cannot tell apart, the waiting of hogs that compete with hogs, is
- * taken off in proportion to its part in the whole.
- */
-static void blame_fill(struct sample *sample, bool delays_known)
+/* Waiting for a cpu inflicted. A source that measures it is believed; else it is estimated. */
+static void cpu_blame_fill(struct sample *sample, const struct span *span, const struct waiting *waiting)
 {
 	const struct rh_system *system = &sample->system;
 	double cpus = rh_has(system->present, RH_S_cpus_count) ? fmax(system->cpus_count, 1) : 1;
@@ -69,18 +85,31 @@ static void blame_fill(struct sample *sample, bool delays_known)
 	        .cpus = cpus,
 	        .floor_pct = sample->config->score_cpu_floor,
 	        .victim_fraction = sample->config->harm_victim_fraction,
+	        .slice_pct = span->elapsed_ns > 0 ? fmin(100 * SLICE_NS / (double)span->elapsed_ns, 100) : 0,
+	        .wanted_pct = sample->wanted_pct,
 	};
-	float *harm = sample->columns.harm_ms_per_s;
-	struct blame_result result = blame_estimate(&input, sample->blame_ms_per_s, harm);
-	float victims = result.attributed_ms_per_s > 0 ? (float)(result.harm_ms_per_s / result.attributed_ms_per_s) : 1;
-	for (uint32_t i = 0; i < sample->count; i++) {
+	if (waiting->measured) {
+		blame_harm(&input, sample->blame_ms_per_s, sample->columns.harm_ms_per_s);
+		return;
+	}
+	blame_estimate(&input, sample->blame_ms_per_s, sample->columns.harm_ms_per_s);
+	for (uint32_t i = 0; waiting->known && i < sample->count; i++) {
 		struct rh_process *record = &sample->records[i];
-		if (rh_has(record->present, RH_F_cpu_blame_ms_per_s)) {
-			harm[i] = record->cpu_blame_ms_per_s * victims;
-		} else if (delays_known && rh_has(record->present, RH_F_cpu_pct)) {
-			record->cpu_blame_ms_per_s = sample->blame_ms_per_s[i];
-			rh_set(record->present, RH_F_cpu_blame_ms_per_s);
-		}
+		if (!rh_has(record->present, RH_F_cpu_pct))
+			continue;
+		record->cpu_blame_ms_per_s = sample->blame_ms_per_s[i];
+		rh_set(record->present, RH_F_cpu_blame_ms_per_s);
+	}
+}
+
+/* Waiting inflicted, of all kinds. */
+static void blame_fill(struct sample *sample, const struct span *span, const struct waiting *waiting)
+{
+	float *harm = sample->columns.harm_ms_per_s;
+	cpu_blame_fill(sample, span, waiting);
+	blame_io_run(sample->blame_io, span, sample->records, sample->count, &sample->system);
+	for (uint32_t i = 0; i < sample->count; i++) {
+		const struct rh_process *record = &sample->records[i];
 		harm[i] += value_or_0(record, RH_F_io_blame_ms_per_s, record->io_blame_ms_per_s);
 		harm[i] += value_or_0(record, RH_F_mem_blame_ms_per_s, record->mem_blame_ms_per_s);
 	}
@@ -185,33 +214,38 @@ static void identity_fill(struct rh_system *system, const struct moment *now, co
 		SET(elapsed_ns, span->elapsed_ns);
 }
 
+/* Those of programs in the kernel that tell of events. */
+static const uint64_t KERNEL_SIGNALS = UINT64_C(1) << RH_SIGNAL_scheduler | UINT64_C(1) << RH_SIGNAL_last_words |
+                                       UINT64_C(1) << RH_SIGNAL_block_requests | UINT64_C(1) << RH_SIGNAL_reclaim;
+
 static void counts_fill(struct sample *sample, const struct delta_result *result, const struct source_tick *tick, bool discontinuous)
 {
 	struct rh_system *system = &sample->system;
-	sample->count = result->count;
 	sample->total = result->count + tick->dropped;
 	sample->lost += tick->dropped;
 	sample->clamped += result->clamped;
+	sample->events_lost += tick->events_lost;
 	SET(process_count, sample->total);
 	SET(exited_count, result->exited);
 	SET(new_count, result->appeared);
 	SET(stuck_count, result->stuck);
 	SET(unreadable_count, tick->unreadable);
-	SET(lost_count, sample->lost);
-	SET(degraded, (uint16_t)tick->degraded);
+	SET(lost_count, sample->lost + sample->events_lost);
+	if ((tick->signals & KERNEL_SIGNALS) != 0 || sample->events_lost > 0)
+		SET(events_lost_count, sample->events_lost);
+	SET(degraded, (uint16_t)(tick->degraded | (result->fewer_briefs ? RH_DEGRADED_fewer_last_words : 0)));
 	SET(sampler, sample->source->operations->sampler);
 	SET(signals, tick->signals);
 	SET(discontinuous, discontinuous);
 }
 
-static void scores_fill(struct sample *sample, const struct span *span, const struct moment *now)
+static void scores_fill(struct sample *sample, const struct span *span, const struct moment *now, const struct waiting *waiting)
 {
 	struct rh_system *system = &sample->system;
 	struct score_machine machine = {
 	        .mem_total_bytes = rh_has(system->present, RH_S_mem_total_bytes) ? (double)system->mem_total_bytes : 0,
 	};
-	bool delays_known = columns_gather(sample);
-	blame_fill(sample, delays_known);
+	blame_fill(sample, span, waiting);
 	contention_fill(sample, span, machine.contention);
 	SET(max_score, score_run(sample->config, &machine, &sample->columns, sample->count));
 	enum rh_stress stress = stress_update(&sample->stress, sample->config, (double)system->max_score, now->monotonic_ns);
@@ -231,13 +265,25 @@ int sample_take(struct sample *sample, const struct moment *now, uint64_t budget
 		return result;
 
 	sample->current = !sample->current;
+	if (sample->add)
+		tick.signals |= sample->add(sample->add_context, span.elapsed_ns, delta_incoming(&sample->delta), tick.count, raw);
 	tick.signals |= signals_seen(delta_incoming(&sample->delta), tick.count, raw, sample->uid);
-	struct delta_result delta = delta_run(&sample->delta, tick.count, &span, tick.dropped == 0, sample->records);
+	struct delta_result delta = delta_run(&sample->delta, &tick, &span, sample->records);
 	memset(&sample->system, 0, sizeof(sample->system));
 	identity_fill(&sample->system, now, &span);
-	bool steady = machine_fill(&sample->system, raw, &sample->raw[!sample->current], &span, delta.cpu_ns);
+	sample->count = delta.count;
+	struct waiting waiting = columns_gather(sample);
+	const struct machine_sums sums = {
+	        .cpu_ns = delta.cpu_ns,
+	        .brief_cpu_ns = delta.brief_cpu_ns,
+	        .brief_count = delta.brief_count,
+	        .briefs_known = (tick.signals >> RH_SIGNAL_last_words & 1) != 0,
+	        .run_delay_ms_per_s = waiting.delay_ms_per_s,
+	        .run_delay_known = waiting.known,
+	};
+	bool steady = machine_fill(&sample->system, raw, &sample->raw[!sample->current], &span, &sums);
 	counts_fill(sample, &delta, &tick, tick.discontinuous || !steady || !span.comparable);
-	scores_fill(sample, &span, now);
+	scores_fill(sample, &span, now, &waiting);
 	sample->before = *now;
 	sample->has_before = true;
 	return 0;

@@ -11,12 +11,21 @@
 #include "collector/score.h"
 #include "collector/stress.h"
 
+struct blame_io;
+
+/* Adds to raw records what no source can know. Returns bits of enum rh_signal. Allocates nothing. */
+typedef uint64_t sample_add(void *context, uint64_t interval_ns, struct raw_process *processes, uint32_t count, struct raw_system *system);
+
 struct sample {
 	/* the sample taken last; borrowed until the next one */
 	struct rh_system system;
 	struct rh_process *records;
 	uint32_t count; /* of records; exited processes included */
 	uint32_t total; /* count, and processes there was no room for */
+
+	/* to be set by the caller who has something to add; NULL for nothing */
+	sample_add *add;
+	void *add_context;
 
 	/* private */
 	const struct config *config; /* borrowed */
@@ -25,14 +34,17 @@ struct sample {
 	struct delta delta;
 	struct score_columns columns;
 	uint32_t *pids;
-	float *delay_ms_per_s, *blame_ms_per_s;
+	float *delay_ms_per_s, *blame_ms_per_s, *wanted_pct;
+	struct blame_io *blame_io;
+	uint32_t rows;            /* room for so many records */
 	struct raw_system raw[2]; /* taking turns */
 	unsigned current;         /* the newer of them */
 	struct moment before;     /* of the sample taken last */
 	bool has_before;
 	struct stress stress;
-	uint64_t lost;    /* processes there was no room for, since the start */
-	uint64_t clamped; /* counters of processes that ran backwards, since the start */
+	uint64_t lost;        /* processes there was no room for, since the start */
+	uint64_t events_lost; /* of the source, since the start */
+	uint64_t clamped;     /* counters of processes that ran backwards, since the start */
 };
 
 /* Takes memory for `capacity` processes from the pool. Check pool->failed. */

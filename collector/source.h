@@ -72,6 +72,7 @@ struct raw_system {
 	uint16_t waiting; /* threads waiting for a cpu now */
 	uint64_t switches;             /* context switches seen since the start: RH_S_switches_per_s */
 	uint64_t run_delay_unowned_ns; /* run-queue waiting that no process caused, since the start: RH_S_run_delay_unattributed_ms_per_s */
+	uint32_t kernel_bytes;         /* kernel memory of our maps, or the most that can be told: RH_S_self_kernel_bytes */
 	uint64_t hook_ns;              /* cpu time that the programs in the kernel took, an estimate, since the start: RH_S_hook_cost_ratio */
 	/* block accounting, of the device with the highest mean latency since the tick before */
 	float disk_slowest_latency_ns, disk_latency_max_ns;

@@ -14,7 +14,7 @@
 
 #include "tests/support/near.h"
 
-enum { CAPACITY = 4096 };
+enum { CAPACITY = 4096, BRIEF_RECORDS = 4 };
 static const uint64_t second = NS_PER_S;
 
 struct world {
@@ -31,8 +31,8 @@ static int setup(void **state)
 {
 	static struct world world;
 	memset(&world, 0, sizeof(world));
-	delta_init(&world.delta, &world.pool, CAPACITY);
-	world.records = pool_take(&world.pool, (size_t)CAPACITY * 2, sizeof(struct rh_process));
+	delta_init(&world.delta, &world.pool, CAPACITY, BRIEF_RECORDS);
+	world.records = pool_take(&world.pool, delta_records_most(CAPACITY, BRIEF_RECORDS), sizeof(struct rh_process));
 	assert_false(world.pool.failed);
 	world.fake = source_fake_new();
 	world.now = (struct moment){.monotonic_ns = 1000 * second, .boottime_ns = 5000 * second};
@@ -56,7 +56,10 @@ static void step_with(struct world *world, uint64_t elapsed_ns, uint64_t suspend
 	world->now.boottime_ns += elapsed_ns + suspended_ns;
 	struct span span = moment_span(world->begun ? &before : NULL, &world->now);
 	memcpy(delta_incoming(&world->delta), world->fake->processes, world->fake->count * sizeof(struct raw_process));
-	world->result = delta_run(&world->delta, world->fake->count, &span, complete, world->records);
+	struct source_tick tick = world->fake->tick;
+	tick.count = world->fake->count;
+	tick.dropped = complete ? 0 : 1;
+	world->result = delta_run(&world->delta, &tick, &span, world->records);
 	world->begun = true;
 }
 

@@ -12,6 +12,8 @@
 
 static const struct span one_second = {.elapsed_ns = NS_PER_S, .begin_boottime_ns = 1, .comparable = true};
 
+static const struct machine_sums nothing_ran = {0};
+
 static struct raw_system reading(void)
 {
 	struct raw_system raw = {.present = {UINT64_MAX, UINT64_MAX}, .cpus = 4};
@@ -28,7 +30,7 @@ static void cpu_time_is_accounted_for_wholly(void **state)
 	now.cpu_steal_ns = 400 * (uint64_t)NS_PER_MS;
 	now.cpu_iowait_ns = 600 * (uint64_t)NS_PER_MS;
 	now.cpu_idle_ns = 1500 * (uint64_t)NS_PER_MS;
-	assert_true(machine_fill(&system, &now, &before, &one_second, 1.2 * NS_PER_S));
+	assert_true(machine_fill(&system, &now, &before, &one_second, &(struct machine_sums){.cpu_ns = 1.2 * NS_PER_S}));
 	assert_near(system.cpu_busy_ratio, 0.375, 1e-6);
 	assert_near(system.cpu_irq_ratio, 0.025, 1e-6);
 	assert_near(system.cpu_steal_ratio, 0.1, 1e-6);
@@ -52,13 +54,13 @@ static void pressure_and_disks_are_rates(void **state)
 	now.disk_requests = 4;
 	now.disk_request_ns = 8 * (uint64_t)NS_PER_MS;
 	now.cpu_idle_ns = 2 * (uint64_t)NS_PER_S;
-	assert_true(machine_fill(&system, &now, &before, &half, 0));
+	assert_true(machine_fill(&system, &now, &before, &half, &nothing_ran));
 	assert_near(system.psi_memory_full_ms_per_s, 100, 1e-4);
 	assert_near(system.disk_read_bytes_per_s, 8192, 1e-2);
 	assert_near(system.disk_latency_ns, 2e6, 1);
 	now.disk_requests = 0;
 	memset(&system, 0, sizeof(system));
-	assert_true(machine_fill(&system, &now, &before, &half, 0));
+	assert_true(machine_fill(&system, &now, &before, &half, &nothing_ran));
 	assert_false(rh_has(system.present, RH_S_disk_latency_ns));
 }
 
@@ -71,7 +73,7 @@ static void counters_that_ran_backwards_are_left_out(void **state)
 	before.cpu_busy_ns = 9 * (uint64_t)NS_PER_S;
 	now.cpu_busy_ns = 7 * (uint64_t)NS_PER_S;
 	now.cpu_idle_ns = NS_PER_S;
-	assert_false(machine_fill(&system, &now, &before, &one_second, 0));
+	assert_false(machine_fill(&system, &now, &before, &one_second, &nothing_ran));
 	assert_false(rh_has(system.present, RH_S_cpu_busy_ratio));
 	assert_false(rh_has(system.present, RH_S_cpu_unattributed_ratio));
 	assert_true(rh_has(system.present, RH_S_cpus_count));
@@ -84,7 +86,7 @@ static void without_comparable_span_there_are_levels_alone(void **state)
 	struct rh_system system = {0};
 	struct span first = {0};
 	now.load = 1.5;
-	assert_true(machine_fill(&system, &now, &now, &first, 0));
+	assert_true(machine_fill(&system, &now, &now, &first, &nothing_ran));
 	assert_false(rh_has(system.present, RH_S_cpu_busy_ratio));
 	assert_false(rh_has(system.present, RH_S_psi_io_full_ms_per_s));
 	assert_near(system.load_ratio, 1.5, 1e-6);
@@ -96,7 +98,7 @@ static void what_the_source_lacks_is_absent(void **state)
 	struct raw_system none = {0};
 	struct rh_system system = {0};
 	const uint64_t nothing[2] = {0};
-	assert_true(machine_fill(&system, &none, &none, &one_second, 5e8));
+	assert_true(machine_fill(&system, &none, &none, &one_second, &(struct machine_sums){.cpu_ns = 5e8}));
 	assert_memory_equal(system.present, nothing, sizeof(nothing));
 }
 
