@@ -59,6 +59,25 @@ static void put_rows(const struct rh_row *rows, size_t count)
 	puts(".El");
 }
 
+static void put_signals(void)
+{
+	puts(".Sh SIGNALS\nWhat there is to be seen; the system field\n.Sy signals\nnames those that were live in a sample.\n"
+	     ".Bl -tag -width Ds");
+	for (size_t i = 0; i < RH_SIGNAL_ROWS; i++) {
+		const struct rh_signal_row *row = &rh_signal_rows[i];
+
+		printf(".It Sy %s\n", row->name);
+		put_text(row->text);
+		puts(".br\nLost without it:");
+		put_text(row->lost);
+		if (!*row->enable)
+			continue;
+		puts(".br\nEnabled by:");
+		put_text(row->enable);
+	}
+	puts(".El");
+}
+
 static void fields_page(void)
 {
 	page_begin("ROGUE-HUNTER-FIELDS", "7", "rogue-hunter-fields", "what rogue-hunter knows of each process and of the machine");
@@ -70,7 +89,8 @@ static void fields_page(void)
 	put_rows(rh_process_rows, RH_PROCESS_ROWS);
 	puts(".Sh SYSTEM FIELDS\nOne value for each sample.");
 	put_rows(rh_system_rows, RH_SYSTEM_ROWS);
-	puts(".Sh SEE ALSO\n.Xr rogue-hunter 1 ,\n.Xr librogue 3");
+	put_signals();
+	puts(".Sh SEE ALSO\n.Xr rogue-hunter 1 ,\n.Xr rogue-hunter-doctor 1 ,\n.Xr librogue 3");
 }
 
 static void config_page(void)

@@ -95,7 +95,9 @@ const char *examine_step(const struct report *report, const struct rh_signal_row
 
 	if (report->probed && (signal->available || strncmp(signal->why, "needs ", 6) == 0))
 		return "";
-	return is_configured(row->enable, signal->why, &named) && !named ? "" : row->enable;
+	if (is_configured(row->enable, signal->why, &named))
+		return named ? row->enable : "";
+	return strstr(signal->why, "in the configuration") ? "change that in the file that `rogue-hunter config path` names" : row->enable;
 }
 
 bool examine_is_spare(const struct report *report, unsigned signal)

@@ -12,6 +12,8 @@
 #include "readers/common/value.h"
 #include "rogue/tables.h"
 
+#define SIGNAL(name) (UINT64_C(1) << RH_SIGNAL_##name)
+
 /* ---- for people: a label, then sentences ---- */
 
 static void label(FILE *out, const char *text)
@@ -60,6 +62,33 @@ static void text_collector(FILE *out, const struct health *health)
 	}
 }
 
+/* The signals whose absence matters: without them blame is estimated, or something is not seen at all. Those that need a device are not among them. */
+static const uint64_t expected_signals = SIGNAL(run_delay) | SIGNAL(process_io) | SIGNAL(psi_cpu) | SIGNAL(psi_memory) | SIGNAL(psi_io) |
+                                         SIGNAL(scheduler) | SIGNAL(last_words) | SIGNAL(block_requests) | SIGNAL(real_time) |
+                                         SIGNAL(locked_memory);
+
+static uint64_t missing_signals(const struct rh_system *system)
+{
+	return rh_has(system->present, RH_S_signals) ? expected_signals & ~system->signals : 0;
+}
+
+static void text_missing(FILE *out, const struct rh_system *system)
+{
+	uint64_t missing = missing_signals(system);
+	const char *before = "";
+
+	if (missing == 0)
+		return;
+	label(out, "not seen");
+	for (size_t i = 0; i < RH_SIGNAL_ROWS; i++) {
+		if (!(missing >> rh_signal_rows[i].bit & 1))
+			continue;
+		fprintf(out, "%s%s", before, rh_signal_rows[i].name);
+		before = ", ";
+	}
+	fputs("; `rogue-hunter doctor` tells why\n", out);
+}
+
 static void text_sample(FILE *out, const struct health *health)
 {
 	const struct rh_system *system = &health->batch.system;
@@ -79,17 +108,28 @@ static void text_sample(FILE *out, const struct health *health)
 	        value_duration(window->scan_mean_ns, scan), (unsigned long long)system->ticks_missed_count,
 	        (unsigned long long)system->lost_count);
 	text_degraded(out, system->degraded);
+	text_missing(out, system);
 }
 
 static void text_cost(FILE *out, const struct health *health)
 {
-	char rss[16], ring[16];
+	const struct rh_system *system = &health->batch.system;
+	bool counts_lost = rh_has(system->present, RH_S_events_lost_count) && system->events_lost_count > 0;
+	char rss[16], ring[16], kernel[16];
 
 	label(out, "cost");
 	if (health->window.self_cpu_pct >= 0)
 		fprintf(out, "%.2f %% of a core, ", health->window.self_cpu_pct);
-	fprintf(out, "%s of memory, ring of %s with %u samples\n", text_bytes((double)health->batch.system.self_rss_bytes, rss),
-	        text_bytes((double)health->info.total_bytes, ring), health->window.samples);
+	if (rh_has(system->present, RH_S_hook_cost_ratio))
+		fprintf(out, "%.2f %% in the kernel's hooks, ", 100 * (double)system->hook_cost_ratio);
+	fprintf(out, "%s of memory, ", text_bytes((double)system->self_rss_bytes, rss));
+	if (rh_has(system->present, RH_S_self_kernel_bytes))
+		fprintf(out, "%s in the kernel, ", text_bytes((double)system->self_kernel_bytes, kernel));
+	fprintf(out, "ring of %s with %u samples\n", text_bytes((double)health->info.total_bytes, ring), health->window.samples);
+	if (!counts_lost)
+		return;
+	label(out, "");
+	fprintf(out, "%llu events of the kernel found no room\n", (unsigned long long)system->events_lost_count);
 }
 
 static void text_database(FILE *out, const struct health *health)
@@ -200,6 +240,18 @@ static void json_window(struct json *json, const struct window *window)
 	json_object_end(json);
 }
 
+static void json_missing(struct json *json, const struct rh_system *system)
+{
+	uint64_t missing = missing_signals(system);
+
+	json_key(json, "not_seen");
+	json_array_begin(json);
+	for (size_t i = 0; i < RH_SIGNAL_ROWS; i++)
+		if (missing >> rh_signal_rows[i].bit & 1)
+			json_text(json, rh_signal_rows[i].name, SIZE_MAX);
+	json_array_end(json);
+}
+
 static void json_database(struct json *json, const struct health *health)
 {
 	json_key(json, "database");
@@ -244,6 +296,7 @@ void print_json(FILE *out, const struct health *health)
 		columns_all(&system, COLUMNS_SYSTEM);
 		json_key(&json, "system");
 		value_json_object(&system, &health->batch.system, &json);
+		json_missing(&json, &health->batch.system);
 		json_window(&json, &health->window);
 	}
 	json_database(&json, health);
