@@ -146,8 +146,7 @@ static void show_progress(void *context)
 	publish_heartbeat(&collector->publish);
 }
 
-static uint64_t meters_add(
-        void *context, uint64_t interval_ns, struct raw_process *processes, uint32_t count, struct raw_system *system)
+static uint64_t meters_add(void *context, uint64_t interval_ns, struct raw_process *processes, uint32_t count, struct raw_system *system)
 {
 	struct collector *collector = context;
 	return meters_tick(&collector->meters, interval_ns, processes, count, system);

@@ -100,6 +100,39 @@ struct raw_process *source_fake_add(struct source_fake *fake, uint32_t pid, uint
 	return process;
 }
 
+struct raw_process source_fake_words(uint32_t pid, uint32_t ppid, uint64_t start_time_ns, uint64_t end_time_ns)
+{
+	static const unsigned told[] = {
+	        RH_F_start_time_ns,
+	        RH_F_pid,
+	        RH_F_ppid,
+	        RH_F_uid,
+	        RH_F_state,
+	        RH_F_command,
+	        RH_F_cpu_time_ns,
+	        RH_F_runnable_time_ns,
+	        RH_F_faults_count,
+	        RH_F_pageins_count,
+	        RH_F_read_bytes,
+	        RH_F_write_bytes,
+	        RH_F_syscalls_count,
+	        RH_F_cpu_blame_ms_per_s,
+	        RH_F_io_time_ms_per_s,
+	        RH_F_lifetime_ns,
+	};
+	struct raw_process words = {
+	        .pid = pid,
+	        .ppid = ppid,
+	        .start_time_ns = start_time_ns,
+	        .end_time_ns = end_time_ns,
+	        .state = RH_STATE_zombie,
+	};
+	snprintf(words.command, sizeof(words.command), "ended%u", pid);
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		rh_set(words.present, told[i]);
+	return words;
+}
+
 struct raw_process *source_fake_find(struct source_fake *fake, uint32_t pid)
 {
 	for (uint32_t i = 0; i < fake->count; i++)

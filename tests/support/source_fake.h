@@ -28,6 +28,11 @@ struct raw_process *source_fake_add(struct source_fake *fake, uint32_t pid, uint
 /* The process with that pid, or NULL. */
 struct raw_process *source_fake_find(struct source_fake *fake, uint32_t pid);
 
+/*
+ * Last words as the kernel-direct back end has them, all counters 0: what fake->tick.ended points to is made of these. The caller keeps the memory.
+ */
+struct raw_process source_fake_words(uint32_t pid, uint32_t ppid, uint64_t start_time_ns, uint64_t end_time_ns);
+
 /* Removes it; those behind it move up. */
 void source_fake_remove(struct source_fake *fake, uint32_t pid);
 

@@ -241,7 +241,8 @@ static void test_nothing_hides_nothing(void **state)
 static void test_arena_turns(void **state)
 {
 	struct ring_fixture f;
-	static const uint32_t counts[] = {0, 1, 37, 0, 0, 80, 3, 0, 55, 83}; /* whole records of the last take nearly half of the arena, the most there may be */
+	static const uint32_t counts[] = {
+	        0, 1, 37, 0, 0, 80, 3, 0, 55, 83}; /* whole records of the last take nearly half of the arena, the most there may be */
 	const uint64_t key = 99;
 	uint64_t readable = 0;
 
