@@ -1,10 +1,12 @@
 /*
- * blame.c - the estimate of who made whom wait: the identity with the waiting suffered, and who counts as a victim.
+ * blame.c - the estimate of who made whom wait: the identity with the waiting suffered, and who counts as a victim; and how much of blame, estimated
+ * or measured, is harm.
  */
 #include "collector/blame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@
 
 enum { ROWS = 2000 };
 
-static float cpu[ROWS], delay[ROWS], blame[ROWS], harm[ROWS];
+static float cpu[ROWS], delay[ROWS], blame[ROWS], harm[ROWS], wanted[ROWS];
 
 static double unseen_pct;
 
@@ -45,7 +47,7 @@ static int clear(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < ROWS; i++)
-		cpu[i] = delay[i] = 0;
+		cpu[i] = delay[i] = blame[i] = 0;
 	unseen_pct = 0;
 	return 0;
 }
@@ -198,6 +200,140 @@ static void who_takes_little_harms_nobody(void **state)
 	assert_near(blame_taker_weight(50, 6400, 0.5), 1, 1e-9);
 }
 
+/* ---- measured blame: blame[] is given ---- */
+
+static struct blame_input measured(uint32_t count, double cpus, double slice_pct)
+{
+	for (uint32_t i = 0; i < count; i++)
+		wanted[i] = cpu[i] + delay[i] / 10;
+	return (struct blame_input){
+	        .count = count,
+	        .cpu_pct = cpu,
+	        .delay_ms_per_s = delay,
+	        .cpus = cpus,
+	        .floor_pct = 1,
+	        .victim_fraction = 0.5,
+	        .slice_pct = slice_pct,
+	        .wanted_pct = wanted,
+	};
+}
+
+/* One that holds a cpu, by its priority, and one that waits for it: all of the waiting is harm. */
+static void who_starves_another_harms_him(void **state)
+{
+	(void)state;
+	cpu[0] = 95;
+	delay[1] = 950;
+	wanted[1] = 95;
+	blame[0] = 950;
+	struct blame_input input = measured(2, 2, 2);
+	blame_harm(&input, blame, harm);
+	assert_true(harm[0] > 800);
+	assert_near(harm[1], 0, 0);
+}
+
+/* A hundred wait a millisecond or two each second for somebody with a percent of a cpu: noise, in intervals of any length. */
+static void a_bystander_harms_nobody(void **state)
+{
+	const double slices_pct[] = {8, 2, 0.4};
+	(void)state;
+	cpu[0] = 80;
+	blame[0] = 4000;
+	cpu[1] = 1;
+	blame[1] = 150;
+	for (uint32_t i = 2; i < 102; i++) {
+		cpu[i] = 0.2F;
+		delay[i] = 41.5F;
+	}
+	for (size_t i = 0; i < 3; i++) {
+		struct blame_input input = measured(102, 2, slices_pct[i]);
+		blame_harm(&input, blame, harm);
+		assert_near(harm[1], 0, 0);
+		assert_true(harm[0] > 3000);
+	}
+}
+
+/* A crowd of hogs in a sample so short that only some had their slice: nobody has wronged anybody. */
+static void a_crowd_takes_turns(void **state)
+{
+	const uint32_t count = 200;
+	(void)state;
+	for (uint32_t i = 0; i < count; i++) {
+		bool had_a_slice = i % 2 == 0;
+		cpu[i] = had_a_slice ? 2 : 0;
+		delay[i] = had_a_slice ? 980 : 1000;
+		blame[i] = had_a_slice ? 1980 : 0;
+	}
+	struct blame_input input = measured(count, 2, 2);
+	blame_harm(&input, blame, harm);
+	assert_near(sum(harm, count), 0, 1e-6);
+	/* by the estimate too */
+	float estimated[ROWS];
+	blame_estimate(&input, estimated, harm);
+	assert_near(sum(harm, count), 0, 1e-6);
+	/* but two that are never let in by ten hogs are victims */
+	for (uint32_t i = 0; i < 12; i++) {
+		cpu[i] = i < 10 ? 20 : 0;
+		delay[i] = i < 10 ? 800 : 1000;
+		blame[i] = i < 10 ? 1000 : 0;
+	}
+	input = measured(12, 2, 2);
+	blame_harm(&input, blame, harm);
+	assert_true(harm[0] > 100);
+}
+
+static void harm_is_at_most_the_victims_waiting(void **state)
+{
+	(void)state;
+	srand(5);
+	for (unsigned round = 0; round < 100; round++) {
+		const uint32_t count = 2 + (uint32_t)rand() % 100;
+		double blamed = 0, suffered = 0;
+		for (uint32_t i = 0; i < count; i++) {
+			cpu[i] = rand() % 4 ? (float)(rand() % 10000) / 100 : 0;
+			delay[i] = rand() % 4 ? (float)(rand() % 100000) / 100 : 0;
+			blame[i] = (float)(rand() % 1000);
+			blamed += (double)blame[i];
+			suffered += (double)delay[i];
+		}
+		for (uint32_t i = 0; i < count; i++)
+			blame[i] *= blamed > 0 ? (float)(suffered / blamed) : 0;
+		struct blame_input input = measured(count, 4, 2);
+		double fair_pct = blame_fair_pct(&input), victims = 0;
+		for (uint32_t i = 0; i < count; i++)
+			victims += (double)delay[i] * blame_victim_weight((double)cpu[i], fair_pct, 0.5);
+		blame_harm(&input, blame, harm);
+		assert_true(sum(harm, count) <= victims + 1e-3 * suffered + 1e-6);
+	}
+}
+
+/* Threads of one process that wait for each other are in its blame, and no harm to others. */
+static void threads_in_their_own_way_are_no_harm(void **state)
+{
+	(void)state;
+	cpu[0] = 400;
+	delay[0] = 60000;
+	blame[0] = 60100;
+	cpu[1] = 0.1F;
+	delay[1] = 100;
+	struct blame_input input = measured(2, 4, 2);
+	blame_harm(&input, blame, harm);
+	assert_near(harm[0], 100, 1);
+}
+
+static void a_taker_has_his_share_of_the_cpu(void **state)
+{
+	(void)state;
+	struct blame_input input = measured(0, 1, 0);
+	assert_near(blame_measured_taker(&input, 50, 500), 1, 1e-9); /* half a core, one waiting: exactly his share */
+	assert_near(blame_measured_taker(&input, 25, 250), 0, 1e-9); /* half of it */
+	assert_near(blame_measured_taker(&input, 37.5, 375), 0.5, 1e-9);
+	assert_near(blame_measured_taker(&input, 0, 100), 0, 0);
+	assert_near(blame_measured_taker(&input, 100, 0), 1, 1e-9);
+	input.slice_pct = 4;
+	assert_near(blame_measured_taker(&input, 4, 4000), 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +347,12 @@ int main(void)
 	        cmocka_unit_test_setup(own_waiting_is_never_own_blame, clear),
 	        cmocka_unit_test_setup(who_takes_little_harms_nobody, clear),
 	        cmocka_unit_test(weight_falls_to_nothing_at_the_fraction),
+	        cmocka_unit_test_setup(who_starves_another_harms_him, clear),
+	        cmocka_unit_test_setup(a_bystander_harms_nobody, clear),
+	        cmocka_unit_test_setup(a_crowd_takes_turns, clear),
+	        cmocka_unit_test_setup(harm_is_at_most_the_victims_waiting, clear),
+	        cmocka_unit_test_setup(threads_in_their_own_way_are_no_harm, clear),
+	        cmocka_unit_test_setup(a_taker_has_his_share_of_the_cpu, clear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,62 @@ static void pressure_and_disks_are_rates(void **state)
 	assert_false(rh_has(system.present, RH_S_disk_latency_ns));
 }
 
+/* User and system time are whole ticks of who was met: a guess in a short interval. Idle time is clocked. */
+static void busy_is_what_was_not_idle(void **state)
+{
+	(void)state;
+	struct raw_system before = reading(), now = reading();
+	struct rh_system system = {0};
+	struct span short_span = {.elapsed_ns = 50 * (uint64_t)NS_PER_MS, .begin_boottime_ns = 1, .comparable = true};
+	now.cpu_busy_ns = 12 * (uint64_t)NS_PER_MS;
+	now.cpu_idle_ns = 140 * (uint64_t)NS_PER_MS;
+	const struct machine_sums sums = {.cpu_ns = 60.0 * NS_PER_MS};
+	assert_true(machine_fill(&system, &now, &before, &short_span, &sums));
+	assert_near(system.cpu_busy_ratio, 0.3, 1e-6);
+	assert_near(system.cpu_processes_ratio, 0.3, 1e-6);
+	assert_near(system.cpu_unattributed_ratio, 0, 1e-6);
+	assert_false(rh_has(system.present, RH_S_brief_cpu_ratio));
+	assert_false(rh_has(system.present, RH_S_brief_processes_count));
+	assert_false(rh_has(system.present, RH_S_run_delay_ms_per_s));
+}
+
+static void what_the_kernel_was_watched_for_is_passed_on(void **state)
+{
+	(void)state;
+	struct raw_system before = reading(), now = reading();
+	struct rh_system system = {0};
+	struct span half = {.elapsed_ns = NS_PER_S / 2, .begin_boottime_ns = 1, .comparable = true};
+	now.cpu_idle_ns = 2 * (uint64_t)NS_PER_S;
+	now.switches = 5000;
+	now.run_delay_unowned_ns = 3 * (uint64_t)NS_PER_MS;
+	now.hook_ns = NS_PER_MS;
+	now.waiting = 7;
+	now.disk_slowest_device = 8 << 20;
+	now.disk_slowest_latency_ns = 2e6F;
+	now.disk_latency_max_ns = 9e6F;
+	now.kernel_bytes = 1 << 20;
+	const struct machine_sums sums = {
+	        .cpu_ns = 2e8,
+	        .brief_cpu_ns = 1e8,
+	        .brief_count = 42,
+	        .briefs_known = true,
+	        .run_delay_ms_per_s = 12,
+	        .run_delay_known = true,
+	};
+	assert_true(machine_fill(&system, &now, &before, &half, &sums));
+	assert_near(system.switches_per_s, 10000, 1e-2);
+	assert_near(system.run_delay_unattributed_ms_per_s, 6, 1e-4);
+	assert_near(system.run_delay_ms_per_s, 12, 1e-4);
+	assert_near(system.hook_cost_ratio, 0.002, 1e-7);
+	assert_near(system.brief_cpu_ratio, 0.05, 1e-6);
+	assert_int_equal(system.brief_processes_count, 42);
+	assert_int_equal(system.waiting_count, 7);
+	assert_int_equal(system.disk_slowest_device, 8 << 20);
+	assert_near(system.disk_slowest_latency_ns, 2e6, 1);
+	assert_near(system.disk_latency_max_ns, 9e6, 1);
+	assert_int_equal(system.self_kernel_bytes, 1 << 20);
+}
+
 /* Regression 10: a cpu went away and took its counters along. */
 static void counters_that_ran_backwards_are_left_out(void **state)
 {
@@ -107,6 +163,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(cpu_time_is_accounted_for_wholly),
 	        cmocka_unit_test(pressure_and_disks_are_rates),
+	        cmocka_unit_test(busy_is_what_was_not_idle),
+	        cmocka_unit_test(what_the_kernel_was_watched_for_is_passed_on),
 	        cmocka_unit_test(counters_that_ran_backwards_are_left_out),
 	        cmocka_unit_test(without_comparable_span_there_are_levels_alone),
 	        cmocka_unit_test(what_the_source_lacks_is_absent),

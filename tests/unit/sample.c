@@ -175,6 +175,96 @@ static void measured_blame_is_published_as_it_is(void **state)
 	assert_near(record(world, 10)->harm_score, 10 * log2(501), 0.01);
 }
 
+/* A shell that runs one short command after another: none of them is in any sample, all they use is the shell's. */
+static void a_shell_of_short_commands_is_seen(void **state)
+{
+	struct world *world = *state;
+	struct raw_process words[60];
+	source_fake_add(world->fake, 1, 1);
+	source_fake_add(world->fake, 100, NS_PER_S);
+	world->fake->tick.signals = UINT64_C(1) << RH_SIGNAL_last_words;
+	assert_int_equal(take(world), 0);
+	for (uint32_t i = 0; i < 60; i++) {
+		words[i] = source_fake_words(
+		        1000 + i, 100, world->now.boottime_ns + 3 * i * NS_PER_MS, world->now.boottime_ns + 3 * i * NS_PER_MS + 1);
+		words[i].cpu_time_ns = 3 * (uint64_t)NS_PER_MS;
+		words[i].cpu_blame_ns = NS_PER_MS;
+		words[i].runnable_time_ns = NS_PER_MS;
+	}
+	world->fake->tick.ended = words;
+	world->fake->tick.ended_count = 60;
+	world->fake->tick.events_lost = 3;
+	pass(world, 0.225);
+	const struct rh_process *shell = record(world, 100);
+	const struct rh_system *system = &world->sample.system;
+	assert_near(shell->cpu_pct, 90, 0.01);
+	assert_near(shell->brief_cpu_pct, 90, 0.01);
+	assert_int_equal(shell->brief_count, 60);
+	assert_near(shell->score, 0.9 * world->config.score_use_cap, 0.1);
+	assert_int_equal(shell->band, RH_BAND_medium);
+	assert_near(shell->runnable_ms_per_s, 300, 0.1);
+	assert_int_equal(world->sample.count, 2 + world->config.sampling_brief_records);
+	assert_int_equal(system->brief_processes_count, 60);
+	assert_int_equal(system->degraded, RH_DEGRADED_fewer_last_words);
+	assert_int_equal(system->new_count + system->exited_count, 0);
+	assert_near(system->brief_cpu_ratio, 0.225, 1e-5);
+	assert_near(system->cpu_processes_ratio, 0.225, 1e-5);
+	assert_near(system->cpu_unattributed_ratio, 0, 1e-5);
+	assert_near(system->run_delay_ms_per_s, 300, 0.1);
+	assert_int_equal(system->events_lost_count, 3);
+	assert_int_equal(system->lost_count, 3);
+	struct publish_batch batch = sample_batch(&world->sample);
+	assert_int_equal(batch.total, world->sample.count);
+}
+
+/* Who ended within the interval is judged by what he did in it, and holds no memory any more. */
+static void a_hog_that_ended_has_its_score(void **state)
+{
+	struct world *world = *state;
+	struct raw_process *hog = source_fake_add(world->fake, 10, NS_PER_S);
+	hog->anon_bytes = UINT64_C(8) << 30;
+	source_fake_add(world->fake, 20, NS_PER_S);
+	assert_int_equal(take(world), 0);
+	struct raw_process words = source_fake_words(10, 1, NS_PER_S, world->now.boottime_ns + interval_ns);
+	words.cpu_time_ns = hog->cpu_time_ns + interval_ns;
+	source_fake_remove(world->fake, 10);
+	world->fake->tick.ended = &words;
+	world->fake->tick.ended_count = 1;
+	pass(world, 0.25);
+	assert_near(record(world, 10)->cpu_pct, 100, 0.01);
+	assert_near(record(world, 10)->score, world->config.score_use_cap, 0.01);
+	assert_near(record(world, 10)->mem_share, 0, 0);
+	assert_near(world->sample.system.cpu_unattributed_ratio, 0, 1e-5);
+	assert_int_equal(world->sample.system.exited_count, 1);
+}
+
+static uint64_t add_energy(void *context, uint64_t elapsed_ns, struct raw_process *processes, uint32_t count, struct raw_system *system)
+{
+	uint64_t *seen_ns = context;
+	(void)system;
+	*seen_ns = elapsed_ns;
+	for (uint32_t i = 0; i < count; i++) {
+		processes[i].energy_uj += 1000;
+		rh_set(processes[i].present, RH_F_energy_uj);
+	}
+	return UINT64_C(1) << RH_SIGNAL_energy;
+}
+
+static void what_meters_add_is_published(void **state)
+{
+	struct world *world = *state;
+	uint64_t seen_ns = 1;
+	source_fake_add(world->fake, 10, NS_PER_S);
+	world->sample.add = add_energy;
+	world->sample.add_context = &seen_ns;
+	assert_int_equal(take(world), 0);
+	assert_int_equal(seen_ns, 0);
+	pass(world, 0);
+	assert_int_equal(seen_ns, interval_ns);
+	assert_int_equal(record(world, 10)->energy_uj, 1000);
+	assert_true((world->sample.system.signals >> RH_SIGNAL_energy & 1) != 0);
+}
+
 static void without_run_delays_there_is_no_blame(void **state)
 {
 	struct world *world = *state;
@@ -291,6 +381,9 @@ int main(void)
 	        TEST(hogs_that_make_others_wait_are_critical),
 	        TEST(hogs_among_themselves_are_not_critical),
 	        TEST(measured_blame_is_published_as_it_is),
+	        TEST(a_shell_of_short_commands_is_seen),
+	        TEST(a_hog_that_ended_has_its_score),
+	        TEST(what_meters_add_is_published),
 	        TEST(without_run_delays_there_is_no_blame),
 	        TEST(the_dead_use_nothing),
 	        TEST(a_failing_source_loses_nothing),
