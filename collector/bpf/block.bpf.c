@@ -146,14 +146,15 @@ static __always_inline void service_advance(struct disk_row *row, uint64_t now)
 	uint64_t passed = now - row->last_ns;
 	if (row->inflight > 0) {
 		row->busy_ns += passed;
-		row->service += (passed << SERVICE_SHIFT) / row->inflight;
+		if (row->weight > 0)
+			row->service += (passed << SERVICE_SHIFT) / row->weight;
 	}
 	row->last_ns = now;
 }
 
-static __always_inline void request_begins(struct pending *pending, uint32_t index)
+static __always_inline void request_begins(struct pending *pending, uint32_t index, uint32_t bytes)
 {
-	uint32_t key = index;
+	uint32_t key = index, weight = request_weight(bytes);
 	struct disk_lock *lock = bpf_map_lookup_elem(&disk_locks, &key);
 	struct disk_row *row = &disks[index & (DISK_ROWS - 1)];
 	uint64_t now = bpf_ktime_get_ns();
@@ -166,16 +167,17 @@ static __always_inline void request_begins(struct pending *pending, uint32_t ind
 		row->service = 1; /* a mark is never 0 */
 	service_advance(row, now);
 	row->inflight++;
+	row->weight += weight;
 	pending->mark = row->service;
 	__sync_fetch_and_add(&row->sequence, 1);
 	bpf_spin_unlock(&lock->lock);
-	__sync_lock_test_and_set(&pending->kind, PENDING_DISK + index);
+	__sync_lock_test_and_set(&pending->kind, weight << KIND_BITS | (PENDING_DISK + index));
 }
 
 /* Charges the owner with the rest. */
 static __always_inline void request_ends(struct pending *pending, bool completed)
 {
-	uint32_t index = (pending->kind - PENDING_DISK) & (DISK_ROWS - 1);
+	uint32_t kind = pending->kind, weight = pending_weight(kind), index = (pending_kind(kind) - PENDING_DISK) & (DISK_ROWS - 1);
 	struct disk_lock *lock = bpf_map_lookup_elem(&disk_locks, &index);
 	struct disk_row *row = &disks[index];
 	uint32_t bank = epoch % DISK_BANKS;
@@ -185,8 +187,8 @@ static __always_inline void request_ends(struct pending *pending, bool completed
 	bpf_spin_lock(&lock->lock);
 	__sync_fetch_and_add(&row->sequence, 1);
 	service_advance(row, now);
-	if (row->inflight > 0)
-		row->inflight--;
+	row->inflight--;
+	row->weight -= weight;
 	if (completed) {
 		row->requests++;
 		row->latency_ns += latency;
@@ -198,7 +200,7 @@ static __always_inline void request_ends(struct pending *pending, bool completed
 	__sync_fetch_and_add(&row->sequence, 1);
 	bpf_spin_unlock(&lock->lock);
 
-	uint64_t charge = (service - mark) >> SERVICE_SHIFT;
+	uint64_t charge = (service - mark) * weight >> SERVICE_SHIFT;
 	struct account *account = account_find(pending->tgid);
 	if (account)
 		__sync_fetch_and_add(&account->io_time_ns, charge);
@@ -220,7 +222,7 @@ static __always_inline struct pending *request_owned(struct request *request, st
 	account_claim(task);
 	if (!pending)
 		return pending_claim(key_of(request), task->tgid);
-	if (pending->kind >= PENDING_DISK)
+	if (pending_kind(pending->kind) >= PENDING_DISK)
 		request_ends(pending, false); /* its completion was missed */
 	pending->kind = PENDING_OWNED;
 	pending->tgid = task->tgid;
@@ -256,7 +258,7 @@ int request_issued(uint64_t *context)
 		return 0;
 	uint32_t index = disk_row_of(number);
 	if (index < DISK_ROWS)
-		request_begins(pending, index);
+		request_begins(pending, index, request->__data_len);
 	else
 		__sync_fetch_and_add(&lost, 1);
 	uint32_t cpu = bpf_get_smp_processor_id();
@@ -271,7 +273,7 @@ SEC("tp_btf/block_rq_requeue")
 int request_requeued(uint64_t *context)
 {
 	struct pending *pending = pending_find(key_of(request_of(context)));
-	if (pending && pending->kind >= PENDING_DISK) {
+	if (pending && pending_kind(pending->kind) >= PENDING_DISK) {
 		request_ends(pending, false);
 		pending->kind = PENDING_OWNED;
 	}
@@ -286,7 +288,7 @@ int request_completed(uint64_t *context)
 	struct pending *pending = pending_find(key_of(request));
 	if (!pending || (uint32_t)context[2] < request->__data_len)
 		return 0; /* not seen when it began; or a part of it is still to come */
-	if (pending->kind >= PENDING_DISK)
+	if (pending_kind(pending->kind) >= PENDING_DISK)
 		request_ends(pending, true);
 	pending_free(pending);
 	return 0;

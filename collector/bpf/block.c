@@ -199,14 +199,14 @@ static bool row_read(const struct disk_row *row, uint64_t now, struct disk_row *
 		sequence = __atomic_load_n(&row->sequence, __ATOMIC_ACQUIRE);
 		read.last_ns = __atomic_load_n(&row->last_ns, __ATOMIC_RELAXED);
 		read.service = __atomic_load_n(&row->service, __ATOMIC_RELAXED);
-		read.inflight = __atomic_load_n(&row->inflight, __ATOMIC_RELAXED);
+		read.weight = __atomic_load_n(&row->weight, __ATOMIC_RELAXED);
 		read.requests = __atomic_load_n(&row->requests, __ATOMIC_RELAXED);
 		read.latency_ns = __atomic_load_n(&row->latency_ns, __ATOMIC_RELAXED);
 		/* pairs with the full barriers of the programs' additions to `sequence` */
 		atomic_thread_fence(memory_order_acquire);
 	} while (sequence % 2 != 0 || __atomic_load_n(&row->sequence, __ATOMIC_RELAXED) != sequence);
-	if (read.inflight > 0 && now > read.last_ns)
-		read.service += ((now - read.last_ns) << SERVICE_SHIFT) / read.inflight;
+	if (read.weight > 0 && now > read.last_ns)
+		read.service += ((now - read.last_ns) << SERVICE_SHIFT) / read.weight;
 	*ret_row = read;
 	return true;
 }
@@ -233,7 +233,8 @@ static bool busy_has(const struct block *block, uint32_t tgid)
  */
 static void pending_charge(struct block *block, struct pending *pending, uint64_t now)
 {
-	uint32_t kind = __atomic_load_n(&pending->kind, __ATOMIC_ACQUIRE), tgid = __atomic_load_n(&pending->tgid, __ATOMIC_RELAXED);
+	uint32_t both = __atomic_load_n(&pending->kind, __ATOMIC_ACQUIRE), kind = pending_kind(both);
+	uint32_t tgid = __atomic_load_n(&pending->tgid, __ATOMIC_RELAXED);
 	uint64_t mark = __atomic_load_n(&pending->mark, __ATOMIC_ACQUIRE), upto = now, begin = pending->begin_ns;
 	struct disk *disk = NULL;
 	busy_mark(block, tgid);
@@ -253,7 +254,7 @@ static void pending_charge(struct block *block, struct pending *pending, uint64_
 	if (!__atomic_compare_exchange_n(&pending->mark, &mark, upto, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	struct account *account = accounts_find(block->accounts, tgid);
-	uint64_t charge = disk ? (upto - mark) >> SERVICE_SHIFT : upto - mark;
+	uint64_t charge = disk ? (upto - mark) * pending_weight(both) >> SERVICE_SHIFT : upto - mark;
 	if (account) {
 		uint64_t *sum = disk ? &account->io_time_ns : kind == PENDING_RECLAIM ? &account->reclaim_ns : &account->compaction_ns;
 		__atomic_fetch_add(sum, charge, __ATOMIC_RELAXED);
@@ -275,7 +276,7 @@ static uint64_t pendings_charge(struct block *block, uint64_t now)
 			if (__atomic_load_n(&pending->key, __ATOMIC_ACQUIRE) == 0)
 				continue;
 			uint64_t age = now > pending->begin_ns ? now - pending->begin_ns : 0;
-			if (pending->kind >= PENDING_DISK && age > oldest)
+			if (pending_kind(pending->kind) >= PENDING_DISK && age > oldest)
 				oldest = age;
 			pending_charge(block, pending, now);
 		}
