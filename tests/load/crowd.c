@@ -1,0 +1,276 @@
+/*
+ * crowd.c - more processes, and more threads, than a machine should have: 31,000 and 20,000. The collector goes on, at its rate or openly slower,
+ * and tells of all of them. Once with each back end; left out where the machine has no room.
+ */
+#include "base/clock.h"
+#include "tests/load/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum {
+	PROCESSES = 31000,
+	THREADS = 20000,
+	KIB_EACH = 160,
+	SPARE_PIDS = 1200, /* left to the others */
+	STACK_BYTES = 16 << 10,
+	LIFE_S = 100,
+	LOOKED_UP = 40,
+	WATCH_MS = 2500,
+};
+
+struct crowd {
+	struct live_collector live;
+	pid_t keeper; /* of the group that the crowd is */
+	struct shared {
+		_Atomic int ready;
+		_Atomic unsigned count;
+		pid_t some[LOOKED_UP];
+	} * shared;
+	bool by_bpf;
+};
+
+static uint64_t number_in(const char *path, const char *key)
+{
+	char line[256];
+	uint64_t number = 0;
+	FILE *file = fopen(path, "r");
+	while (file && number == 0 && fgets(line, sizeof(line), file))
+		if (strncmp(line, key, strlen(key)) == 0)
+			number = strtoull(line + strlen(key), NULL, 10);
+	if (file)
+		fclose(file);
+	return number;
+}
+
+/* How many tasks there are now. */
+static uint64_t tasks_now(void)
+{
+	char text[128];
+	FILE *file = fopen("/proc/loadavg", "r");
+	const char *slash = file && fgets(text, sizeof(text), file) ? strchr(text, '/') : NULL;
+	if (file)
+		fclose(file);
+	return slash ? strtoull(slash + 1, NULL, 10) : 0;
+}
+
+/* How many of `wanted` tasks there is room for; 0, with a sentence, where it is less than half. */
+static unsigned room_for(unsigned wanted)
+{
+	uint64_t most = number_in("/proc/sys/kernel/pid_max", ""), now = tasks_now() + SPARE_PIDS;
+	uint64_t available_kib = number_in("/proc/meminfo", "MemAvailable:");
+	uint64_t room = most > now ? most - now : 0;
+	if (room > wanted)
+		room = wanted;
+	if (room > available_kib / 2 / KIB_EACH)
+		room = available_kib / 2 / KIB_EACH;
+	if (room >= wanted / 2)
+		return (unsigned)room;
+	print_message("room for %" PRIu64 " more tasks, %u are wanted\n", room, wanted);
+	return 0;
+}
+
+/* ---- crowds ---- */
+
+/* All of them end with the first, which ends with this test. */
+static void be_processes(struct shared *shared, unsigned count)
+{
+	pid_t keeper = getpid();
+	for (unsigned i = 0; i < count; i++) {
+		pid_t child = fork();
+		if (child < 0)
+			break; /* others took what was left */
+		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			while (getppid() == keeper)
+				pause();
+			_exit(0);
+		}
+		shared->some[i * (uint64_t)LOOKED_UP / count] = child;
+		shared->count = i + 1;
+	}
+}
+
+static void *idle(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void be_threads(struct shared *shared, unsigned count)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	while (shared->count < count && pthread_create(&thread, &attributes, idle, NULL) == 0)
+		shared->count++;
+}
+
+static void gather(struct crowd *crowd, void (*be)(struct shared *, unsigned), unsigned count)
+{
+	pid_t parent = getpid();
+	fflush(NULL);
+	crowd->keeper = fork();
+	assert_true(crowd->keeper >= 0);
+	if (crowd->keeper == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
+		alarm(LIFE_S);
+		if (getppid() != parent)
+			_exit(0);
+		be(crowd->shared, count);
+		crowd->shared->ready = 1;
+		for (;;)
+			pause();
+	}
+	for (int ms = 0; ms < LIFE_S * 1000 && !crowd->shared->ready; ms += 10)
+		poll(NULL, 0, 10);
+	assert_int_equal(crowd->shared->ready, 1);
+}
+
+static void disperse(struct crowd *crowd)
+{
+	if (crowd->keeper <= 0)
+		return;
+	kill(-crowd->keeper, SIGKILL);
+	kill(crowd->keeper, SIGKILL);
+	waitpid(crowd->keeper, NULL, 0);
+	crowd->keeper = 0;
+	/* Those of them that have not ended yet would be in the way of the next test. */
+	for (unsigned i = 0; i < LOOKED_UP; i++)
+		for (int ms = 0; ms < 5000 && crowd->shared->some[i] > 0 && kill(crowd->shared->some[i], 0) == 0; ms += 10)
+			poll(NULL, 0, 10);
+}
+
+/* ---- set-up ---- */
+
+static int begin(void **state, bool by_bpf)
+{
+	struct crowd *crowd = calloc(1, sizeof(*crowd));
+	char config[96];
+	if (!crowd)
+		return -1;
+	*state = crowd;
+	crowd->by_bpf = by_bpf;
+	crowd->shared = mmap(NULL, sizeof(*crowd->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	snprintf(config, sizeof(config), "sampling.interval=0.2\nsampling.sampler=%s\n", by_bpf ? "bpf" : "procfs");
+	return crowd->shared != MAP_FAILED && live_collector_start(&crowd->live, "crowd", config) ? 0 : -1;
+}
+
+static int begin_by_procfs(void **state)
+{
+	return begin(state, false);
+}
+
+static int begin_by_bpf(void **state)
+{
+	return begin(state, true);
+}
+
+static int end(void **state)
+{
+	struct crowd *crowd = *state;
+	if (!crowd)
+		return 0;
+	disperse(crowd);
+	live_collector_stop(&crowd->live);
+	munmap(crowd->shared, sizeof(*crowd->shared));
+	free(crowd);
+	return 0;
+}
+
+static struct crowd *crowd_of(void **state, unsigned wanted, unsigned *ret_room)
+{
+	struct crowd *crowd = *state;
+	assert_true(live_collector_await(&crowd->live, 0));
+	*ret_room = room_for(wanted);
+	if (crowd->by_bpf != watch_is_bpf(&crowd->live))
+		print_message("no kernel-direct sampling here (reason %u)\n", crowd->live.view.system.sampler_reason);
+	else if (*ret_room > 0)
+		return crowd;
+	skip();
+	return NULL;
+}
+
+/* ---- the tests ---- */
+
+/* Watches while they come, while they are there, and while they go. */
+static void watch_all(struct crowd *crowd, struct watch *watch)
+{
+	watch_until(watch, &crowd->live, clock_now_ns(CLOCK_MONOTONIC));
+	watch_for(watch, &crowd->live, WATCH_MS);
+	watch_until(watch, &crowd->live, clock_now_ns(CLOCK_MONOTONIC));
+}
+
+static void crowd_of_processes_is_told_of(void **state)
+{
+	unsigned room, found = 0;
+	struct crowd *crowd = crowd_of(state, PROCESSES, &room);
+	struct watch watch;
+	struct rh_process record;
+	watch_begin(&watch, &crowd->live);
+	gather(crowd, be_processes, room);
+	watch_all(crowd, &watch);
+	const struct rh_view *view = &crowd->live.view;
+	assert_true(view->total >= crowd->shared->count);
+	assert_true(view->count == view->total || (view->system.degraded & RH_DEGRADED_fewer_records));
+	for (unsigned i = 0; i < LOOKED_UP; i++)
+		found +=
+		        live_collector_find(&crowd->live, crowd->shared->some[i], false, &record) && record.ppid == (uint32_t)crowd->keeper;
+	assert_true(found == LOOKED_UP || view->count < view->total);
+	disperse(crowd);
+	watch_until(&watch, &crowd->live, clock_now_ns(CLOCK_MONOTONIC));
+	watch_assert_sound(&watch, "crowd of processes");
+	assert_int_equal(watch.last.lost_count, watch.first.lost_count);
+}
+
+static void crowd_of_threads_is_told_of(void **state)
+{
+	unsigned room;
+	struct crowd *crowd = crowd_of(state, THREADS, &room);
+	struct watch watch;
+	struct rh_process record;
+	watch_begin(&watch, &crowd->live);
+	gather(crowd, be_threads, room);
+	watch_all(crowd, &watch);
+	assert_true(live_collector_find(&crowd->live, crowd->keeper, false, &record));
+	assert_int_equal(record.threads_count, crowd->shared->count + 1);
+	assert_true(record.cpu_time_ns > 0);
+	disperse(crowd);
+	watch_until(&watch, &crowd->live, clock_now_ns(CLOCK_MONOTONIC));
+	watch_assert_sound(&watch, "crowd of threads");
+	assert_int_equal(watch.last.lost_count, watch.first.lost_count);
+}
+
+#define BOTH(test) \
+	{#test " by procfs", test, begin_by_procfs, end, NULL}, \
+	{ \
+#test " by bpf", test, begin_by_bpf, end, NULL \
+	}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        BOTH(crowd_of_processes_is_told_of),
+	        BOTH(crowd_of_threads_is_told_of),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
