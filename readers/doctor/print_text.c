@@ -13,8 +13,11 @@ enum { WIDTH = 80, LABEL = 10, SENTENCE_BYTES = 6000 };
 
 /* ---- lines: a label, then words, broken between them ---- */
 
-/* Writes the words behind `column` columns that are taken; further lines begin at `indent`. Foreign text is made harmless here. */
-static void wrap(FILE *out, size_t column, size_t indent, const char *text)
+/*
+ * Writes the words behind `column` columns that are taken; further lines begin at `indent`, and those before them end in `continued`. Foreign text is
+ * made harmless here.
+ */
+static void wrap(FILE *out, size_t column, size_t indent, const char *text, const char *continued)
 {
 	char safe[SENTENCE_BYTES], *rest = NULL;
 	bool first = true;
@@ -24,8 +27,8 @@ static void wrap(FILE *out, size_t column, size_t indent, const char *text)
 		text_reduce_to_ascii(safe);
 	for (char *word = strtok_r(safe, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
 		size_t columns = text_columns(word);
-		if (!first && column + 1 + columns > WIDTH) {
-			fprintf(out, "\n%*s", (int)indent, "");
+		if (!first && column + 1 + columns + strlen(continued) > WIDTH) {
+			fprintf(out, "%s\n%*s", continued, (int)indent, "");
 			column = indent;
 		} else if (!first) {
 			fputc(' ', out);
@@ -47,7 +50,7 @@ __attribute__((format(printf, 3, 4))) static void line(FILE *out, const char *la
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	fprintf(out, "%-*s ", LABEL, label);
-	wrap(out, LABEL + 1, LABEL + 1, text);
+	wrap(out, LABEL + 1, LABEL + 1, text, "");
 }
 
 static void heading(FILE *out, const char *text)
@@ -161,29 +164,35 @@ static void text_capabilities(FILE *out, const struct report *report)
 
 /* ---- what is missing ---- */
 
-/* The step that enables a signal, with the program's path for its name. */
-static void enabling_step(const struct report *report, const char *enable, char out[SENTENCE_BYTES])
+/*
+ * The step that enables a signal, "words: command", the program's path in the place of its name. The command stands by itself, so that it can be
+ * pasted into a shell.
+ */
+static void text_step(FILE *out, const struct report *report, const char *step)
 {
 	static const char name[] = "rh-collector";
-	const char *found = strstr(enable, name);
+	const char *colon = strstr(step, ": "), *command = colon ? colon + 2 : step, *found = strstr(command, name);
+	char text[SENTENCE_BYTES];
 
+	if (colon)
+		line(out, "  enable", "%.*s:", (int)(colon - step), step);
 	if (found && report->program[0])
-		snprintf(out, SENTENCE_BYTES, "%.*s%s%s", (int)(found - enable), enable, report->program, found + sizeof(name) - 1);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(found - command), command, report->program, found + sizeof(name) - 1);
 	else
-		snprintf(out, SENTENCE_BYTES, "%s", enable);
+		snprintf(text, sizeof(text), "%s", command);
+	fprintf(out, "%-*s ", LABEL, colon ? "" : "  enable");
+	wrap(out, LABEL + 1, LABEL + 1, text, colon ? " \\" : "");
 }
 
 static void text_missing_one(FILE *out, const struct report *report, const struct rh_signal_row *row)
 {
-	char step[SENTENCE_BYTES];
-	const char *why = report->signals[row->bit].why;
+	const char *why = report->signals[row->bit].why, *step = examine_step(report, row);
 
 	fprintf(out, "%s\n", row->name);
 	line(out, "  why", "%s", why[0] ? why : "not known");
 	line(out, "  lost", "%s", row->lost);
-	enabling_step(report, examine_step(report, row), step);
 	if (step[0])
-		line(out, "  enable", "%s", step);
+		text_step(out, report, step);
 }
 
 static void text_missing(FILE *out, const struct report *report)
@@ -215,11 +224,12 @@ static void text_unused(FILE *out, const struct report *report)
 	if (used == 0)
 		return;
 	heading(out, "AVAILABLE HERE, BUT NOT USED BY THE DAEMON");
-	wrap(out, 0, 0, names);
+	wrap(out, 0, 0, names, "");
 	bool rests = report->system.degraded & RH_DEGRADED_no_scheduler;
 	wrap(out, 0, 0,
 	        rests ? "It rests from watching context switches, which would cost more than sampling.scheduler_max_cpu allows."
-	              : "It was started with other rights or another configuration, or before something changed: start it again.");
+	              : "It was started with other rights or another configuration, or before something changed: start it again.",
+	        "");
 }
 
 void print_text(FILE *out, const struct report *report)

@@ -166,6 +166,44 @@ static void a_running_daemon(void **state)
 	ring_close(&writer);
 }
 
+/* The kernel-direct back end at work, but for one of its parts. */
+static void a_part_that_rests(void **state)
+{
+	struct ring_writer *writer = ring_begin(instance, 8);
+	struct rh_system system = ring_system(0, 1);
+	(void)state;
+
+	RING_SET(&system, RH_S_, sampler, RH_SAMPLER_bpf);
+	RING_SET(&system, RH_S_, signals,
+	        ~(UINT64_C(1) << RH_SIGNAL_scheduler | UINT64_C(1) << RH_SIGNAL_psi_io | UINT64_C(1) << RH_SIGNAL_pmu));
+	RING_SET(&system, RH_S_, degraded, RH_DEGRADED_no_scheduler | RH_DEGRADED_fewer_last_words);
+	RING_SET(&system, RH_S_, hook_cost_ratio, 0.0042f);
+	RING_SET(&system, RH_S_, self_kernel_bytes, 3 << 20);
+	RING_SET(&system, RH_S_, events_lost_count, 17);
+	ring_put(writer, &system, NULL, 0, 341);
+	expect_text(0, (const char *const[]){"back end   bpf, best that this machine allows\n",
+	                       "not seen   scheduler, psi_io; `rogue-hunter doctor` tells why\n",
+	                       "degraded   context switches are not watched, they would cost more than their budget\n",
+	                       "degraded   processes that came and went are summed up under their parents\n",
+	                       "0.42 % in the kernel's hooks, 8.0M of memory, 3.0M in the kernel, ring of ",
+	                       "\n           17 events of the kernel found no room\n", NULL});
+	json_t *object = status_json(0), *missing = json_object_get(object, "not_seen");
+	assert_int_equal(json_array_size(missing), 2);
+	assert_string_equal(json_string_value(json_array_get(missing, 0)), "scheduler");
+	assert_string_equal(json_string_value(json_array_get(missing, 1)), "psi_io");
+	assert_true(json_array_size(member(object, "system", "signals")) > 15);
+	json_decref(object);
+
+	/* A collector that says nothing of signals is not said to lack any. */
+	system = ring_system(0, 1);
+	ring_put(writer, &system, NULL, 0, 341);
+	struct command_result status = STATUS();
+	assert_null(strstr(status.out, "not seen"));
+	assert_null(strstr(status.out, "hooks"));
+	command_forget(&status);
+	ring_close(&writer);
+}
+
 /* A pid proves nothing: it may be another program's by now, or that of a tracker which has ended and was not waited for. */
 static void a_pid_that_is_no_tracker(void **state)
 {
@@ -257,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(nothing_at_all),
 	        cmocka_unit_test(a_running_daemon),
+	        cmocka_unit_test(a_part_that_rests),
 	        cmocka_unit_test(a_pid_that_is_no_tracker),
 	        cmocka_unit_test(a_tracker_that_is_gone),
 	        cmocka_unit_test(a_dead_collector),
