@@ -32,10 +32,8 @@ void sample_open(struct sample *sample, const struct config *config, struct sour
 	sample->blame_io = blame_io_init(pool, config, rows);
 }
 
-static float value_or_0(const struct rh_process *record, unsigned id, float value)
-{
-	return rh_has(record->present, id) ? value : 0;
-}
+/* Of what is absent the memory is not even looked at: it may be in the colder part of the record. */
+#define VALUE_OR_0(record, field) (rh_has((record)->present, RH_F_##field) ? (record)->field : 0)
 
 /* Of the blame columns: what is known of anybody, and sums. */
 struct waiting {
@@ -50,18 +48,18 @@ static struct waiting columns_gather(struct sample *sample)
 	struct waiting waiting = {0};
 	for (uint32_t i = 0; i < sample->count; i++) {
 		const struct rh_process *record = &sample->records[i];
-		float mem_bytes = (record->flags & RH_PROCESS_exited) != 0 ? 0 : (float)record->mem_bytes;
-		float cpu_pct = value_or_0(record, RH_F_cpu_pct, record->cpu_pct);
-		float delay_ms_per_s = value_or_0(record, RH_F_runnable_ms_per_s, record->runnable_ms_per_s);
+		bool gone = (record->flags & RH_PROCESS_exited) != 0;
+		float cpu_pct = VALUE_OR_0(record, cpu_pct);
+		float delay_ms_per_s = VALUE_OR_0(record, runnable_ms_per_s);
 		columns->use[RH_RESOURCE_cpu][i] = cpu_pct;
-		columns->use[RH_RESOURCE_gpu][i] = value_or_0(record, RH_F_gpu_pct, record->gpu_pct);
-		columns->use[RH_RESOURCE_memory][i] = value_or_0(record, RH_F_mem_bytes, mem_bytes);
-		columns->use[RH_RESOURCE_disk][i] = value_or_0(record, RH_F_disk_io_bytes_per_s, record->disk_io_bytes_per_s);
-		columns->use[RH_RESOURCE_wakeups][i] = value_or_0(record, RH_F_wakeups_per_s, record->wakeups_per_s);
+		columns->use[RH_RESOURCE_gpu][i] = VALUE_OR_0(record, gpu_pct);
+		columns->use[RH_RESOURCE_memory][i] = gone ? 0 : (float)VALUE_OR_0(record, mem_bytes);
+		columns->use[RH_RESOURCE_disk][i] = VALUE_OR_0(record, disk_io_bytes_per_s);
+		columns->use[RH_RESOURCE_wakeups][i] = VALUE_OR_0(record, wakeups_per_s);
 		columns->state[i] = record->state;
 		sample->pids[i] = record->pid;
 		sample->delay_ms_per_s[i] = delay_ms_per_s;
-		sample->blame_ms_per_s[i] = value_or_0(record, RH_F_cpu_blame_ms_per_s, record->cpu_blame_ms_per_s);
+		sample->blame_ms_per_s[i] = VALUE_OR_0(record, cpu_blame_ms_per_s);
 		/* who is new may have wanted the cpu ever since it began */
 		sample->wanted_pct[i] = (record->flags & RH_PROCESS_new) != 0 ? 100 : cpu_pct + delay_ms_per_s / 10;
 		waiting.known |= rh_has(record->present, RH_F_runnable_ms_per_s);
@@ -110,8 +108,8 @@ static void blame_fill(struct sample *sample, const struct span *span, const str
 	blame_io_run(sample->blame_io, span, sample->records, sample->count, &sample->system);
 	for (uint32_t i = 0; i < sample->count; i++) {
 		const struct rh_process *record = &sample->records[i];
-		harm[i] += value_or_0(record, RH_F_io_blame_ms_per_s, record->io_blame_ms_per_s);
-		harm[i] += value_or_0(record, RH_F_mem_blame_ms_per_s, record->mem_blame_ms_per_s);
+		harm[i] += VALUE_OR_0(record, io_blame_ms_per_s);
+		harm[i] += VALUE_OR_0(record, mem_blame_ms_per_s);
 	}
 }
 
