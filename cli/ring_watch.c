@@ -5,10 +5,16 @@
 #include "base/file.h"
 #include "rogue/reader.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* State of the writer of the instance's ring, RH_NO_SEGMENT where the ring is not the work of that process. */
 static enum rh_status state_of(const char *instance, pid_t writer)
@@ -65,6 +71,37 @@ bool ring_watch_is_hung(const char *instance, pid_t collector)
 		return false;
 	char state = process_state(collector);
 	return state != 'T' && state != 't';
+}
+
+/* Is that the name of an unfinished segment of the instance, by a process that is no more? */
+static bool is_left_over(const char *name, const char *segment)
+{
+	size_t length = strlen(segment), digits;
+
+	if (strncmp(name, segment, length) != 0 || name[length] != '.')
+		return false;
+	name += length + 1;
+	digits = strspn(name, "0123456789");
+	if (digits == 0 || digits > 9 || strcmp(name + digits, ".new") != 0)
+		return false;
+	return kill((pid_t)strtol(name, NULL, 10), 0) != 0 && errno == ESRCH;
+}
+
+unsigned ring_watch_sweep(const char *instance)
+{
+	const struct dirent *entry;
+	struct stat status;
+	unsigned removed = 0;
+	char name[80];
+
+	DIR *folder = rh_segment_name(instance, name) == RH_OK ? opendir("/dev/shm") : NULL;
+	while (folder && (entry = readdir(folder)) != NULL)
+		if (is_left_over(entry->d_name, name + 1) && fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		        status.st_uid == geteuid() && unlinkat(dirfd(folder), entry->d_name, 0) == 0)
+			removed++;
+	if (folder)
+		closedir(folder);
+	return removed;
 }
 
 bool ring_watch_remove(const char *instance, pid_t collector)

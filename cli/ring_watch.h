@@ -19,4 +19,10 @@ void ring_watch_await_orphan(const char *instance);
 /* Removes the segment of that collector if it died without doing so. Returns true if there was one to remove. */
 bool ring_watch_remove(const char *instance, pid_t collector);
 
+/*
+ * Removes segments that collectors of this user and name were making when they were killed: "NAME.PID.new", of pids that are no more. Returns how
+ * many.
+ */
+unsigned ring_watch_sweep(const char *instance);
+
 #endif

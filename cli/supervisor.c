@@ -126,11 +126,22 @@ static void wait_to_restart(struct child *child, uint64_t lived_ns, const char *
 	log_event(LOG_WARNING_, "child_restart", message, fields, sizeof(fields) / sizeof(fields[0]));
 }
 
+/* Memory that nobody would ever give back: unfinished rings of collectors that were killed in their first milliseconds. */
+static void sweep(const struct supervisor *s)
+{
+	unsigned removed = ring_watch_sweep(s->options->context.instance);
+
+	if (removed > 0)
+		log_say(LOG_INFO_, "ring_removed", "removed %u unfinished rings of collectors that were killed", removed);
+}
+
 static void start_child(struct supervisor *s, int number)
 {
 	struct child *child = &s->children[number];
 	char error[256];
 
+	if (number == COLLECTOR)
+		sweep(s);
 	int failed = child_start(child, &s->options->context, error);
 	if (failed && s->phase == STARTING) {
 		stop(s, EXIT_FAILED, error);
@@ -414,6 +425,7 @@ int supervisor_run(const struct supervisor_options *options)
 	/* The ring outlives its collector on purpose; it must not outlive the daemon. */
 	if (ring_watch_remove(options->context.instance, s.children[COLLECTOR].last_pid))
 		log_say(LOG_INFO_, "ring_removed", "removed the ring that the collector left behind");
+	sweep(&s);
 	log_say(LOG_INFO_, "daemon_end", "ended, exit code %d", s.exit_code);
 	/* Whoever still waits for the start hears now, when nothing runs any more. */
 	detach_report(&s.report_fd, s.exit_code ? s.exit_code : EXIT_FAILED, s.reason);

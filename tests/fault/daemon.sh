@@ -9,8 +9,16 @@ start() { expect 0 "$hunter" daemon --name "$NAME" --config "$CONFIG" --interval
 newest() { "$hunter" top --name "$NAME" --json -n 1 2>/dev/null | sed -n 's/.*"sample_id":\([0-9]*\).*/\1/p'; }
 samples_flow() { expect 0 "$hunter" watch --name "$NAME" --count 3; }
 
-# --- start: it returns when there is a sample to see
+# --- start: it returns when there is a sample to see; what a collector that was killed in its first moments left is gone, what is not ours stays
+"$BIN/rh-collector" --version >/dev/null &
+dead=$! && wait "$dead"
+: >"/dev/shm/rogue-hunter.$NAME.$dead.new"
+: >"/dev/shm/rogue-hunter.$NAME.$$.new" # its process lives
+: >"/dev/shm/rogue-hunter.$NAME-other.$dead.new"
 start
+[ ! -e "/dev/shm/rogue-hunter.$NAME.$dead.new" ] || fail "the unfinished ring of a dead collector was left"
+[ -e "/dev/shm/rogue-hunter.$NAME.$$.new" ] && [ -e "/dev/shm/rogue-hunter.$NAME-other.$dead.new" ] || fail "it swept what is not its own"
+rm -f "/dev/shm/rogue-hunter.$NAME.$$.new" "/dev/shm/rogue-hunter.$NAME-other.$dead.new"
 supervisor=$(daemon_pid) collector=$(pid_of collector) tracker=$(pid_of tracker)
 runs "$supervisor" && runs "$collector" && runs "$tracker" || fail "not all of it runs"
 expect 0 "$hunter" top --name "$NAME"
