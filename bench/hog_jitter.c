@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SAMPLES = 400, WARM_UP = 10, STAMPED_MS = 15 };
+enum { SAMPLES = 200, WARM_UP = 10, STAMPED_MS = 15 };
 
 struct errors {
 	double us[SAMPLES];

@@ -171,7 +171,7 @@ static int begin(void **state, bool by_bpf)
 	*state = crowd;
 	crowd->by_bpf = by_bpf;
 	crowd->shared = mmap(NULL, sizeof(*crowd->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	snprintf(config, sizeof(config), "sampling.interval=0.2\nsampling.sampler=%s\n", by_bpf ? "bpf" : "procfs");
+	snprintf(config, sizeof(config), "sampling.interval=0.2\nsampling.sampler=%s\nring.history=10\n", by_bpf ? "bpf" : "procfs");
 	return crowd->shared != MAP_FAILED && live_collector_start(&crowd->live, "crowd", config) ? 0 : -1;
 }
 

@@ -1,4 +1,4 @@
-/* animals.c - see animals.h. */
+/* animals.c - what each animal of the zoo is and does; see animals.h. */
 #include "tests/truth/animals.h"
 
 #include "base/clock.h"
@@ -29,14 +29,15 @@ enum {
 	SHARED_MIB = 64,
 	MAPPED_MIB = 32,
 	NOBODY = 65534,
-	READY_MS = 20000,
-	REST_MS = 15000,
-	LIFE_S = 120, /* no animal lives longer */
 };
 
-/* The animal that this process is. */
+/* Of the animal that this process is. */
 static struct tale *tale;
-static int go_fd;
+
+void animal_be(struct tale *own)
+{
+	tale = own;
+}
 
 static void cannot(const char *why)
 {
@@ -45,7 +46,7 @@ static void cannot(const char *why)
 	_exit(0);
 }
 
-static void spin_ms(unsigned ms)
+void animal_spin_ms(unsigned ms)
 {
 	uint64_t until_ns = clock_now_ns(CLOCK_MONOTONIC) + ms * (uint64_t)NS_PER_MS;
 	while (clock_now_ns(CLOCK_MONOTONIC) < until_ns)
@@ -76,7 +77,7 @@ static int open_file(int flags)
 	return fd;
 }
 
-static void start_thread(void *(*run)(void *), void *argument)
+void animal_start_thread(void *(*run)(void *), void *argument)
 {
 	pthread_t thread;
 	pthread_attr_t attributes;
@@ -115,7 +116,7 @@ static void crowd_begin(void)
 	if (pipe(crowd_pipe) != 0)
 		cannot("no pipe");
 	for (int i = 0; i < THREADS; i++)
-		start_thread(crowd_run, NULL);
+		animal_start_thread(crowd_run, NULL);
 }
 
 static void crowd_work(void)
@@ -143,7 +144,7 @@ static void *mortal_run(void *unused)
 			break;
 	if (fd >= 0)
 		close(fd);
-	spin_ms(8);
+	animal_spin_ms(8);
 	poll(NULL, 0, 1);
 	return NULL;
 }
@@ -160,7 +161,7 @@ static void mortal_work(void)
 
 static void leaderless_work(void)
 {
-	spin_ms(50);
+	animal_spin_ms(50);
 }
 
 /* Two threads that take turns through pipes: little else than context switches. */
@@ -180,7 +181,7 @@ static void turns_begin(void)
 {
 	if (pipe(turn_to) != 0 || pipe(turn_back) != 0)
 		cannot("no pipe");
-	start_thread(turn_run, NULL);
+	animal_start_thread(turn_run, NULL);
 }
 
 static void turns_work(void)
@@ -195,7 +196,7 @@ static void turns_work(void)
 
 static void hog_work(void)
 {
-	spin_ms(150);
+	animal_spin_ms(150);
 }
 
 static void forks_work(void)
@@ -328,7 +329,7 @@ static void zombies_begin(void)
 		pid_t child = fork();
 		if (child == 0) {
 			prctl(PR_SET_NAME, i ? "deceased" : "de)ceas (ed");
-			spin_ms(12);
+			animal_spin_ms(12);
 			_exit(3);
 		}
 		if (child < 0 || waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT) != 0)
@@ -372,8 +373,8 @@ static void traced_begin(void)
 static void exec_now(void)
 {
 	char seconds[16];
-	snprintf(seconds, sizeof(seconds), "%d", LIFE_S);
-	spin_ms(15);
+	snprintf(seconds, sizeof(seconds), "%d", ANIMAL_LIFE_S);
+	animal_spin_ms(15);
 	tale->ready = 1;
 	execl("/bin/sleep", "slumber", seconds, (char *)NULL);
 	cannot("no exec");
@@ -389,9 +390,9 @@ static void *exec_run(void *unused)
 
 static void thread_exec_begin(void)
 {
-	spin_ms(15);
-	start_thread(sleep_for_ever, NULL);
-	start_thread(exec_run, NULL);
+	animal_spin_ms(15);
+	animal_start_thread(sleep_for_ever, NULL);
+	animal_start_thread(exec_run, NULL);
 	sleep_for_ever(NULL);
 }
 
@@ -436,15 +437,6 @@ static void grouped_begin(void)
 	close(fd);
 }
 
-static void grouped_end(void)
-{
-	char path[128];
-	snprintf(path, sizeof(path), "/sys/fs/cgroup/unified/rogue-zoo-%d", (int)getpid());
-	rmdir(path);
-	snprintf(path, sizeof(path), "/sys/fs/cgroup/rogue-zoo-%d", (int)getpid());
-	rmdir(path);
-}
-
 /* ---- how it is scheduled ---- */
 
 static void set_policy(int policy, int priority)
@@ -478,7 +470,7 @@ static void round_robin_begin(void)
 
 static void short_work(void)
 {
-	spin_ms(10);
+	animal_spin_ms(10);
 }
 
 static void deadline_begin(void)
@@ -510,7 +502,7 @@ static void *another_nice_run(void *unused)
 /* Nice value and name of a thread are not those of its process. */
 static void thread_of_another_kind_begin(void)
 {
-	start_thread(another_nice_run, NULL);
+	animal_start_thread(another_nice_run, NULL);
 }
 
 /* ---- names ---- */
@@ -529,14 +521,7 @@ NAMED(empty_begin, "")
 
 /* ---- the list ---- */
 
-enum { THREADS_END = 1, LEADERLESS = 2 };
-
-static const struct animal {
-	const char *name;
-	void (*begin)(void);
-	void (*work)(void);
-	unsigned notes;
-} animals[] = {
+const struct animal animals[] = {
         {"idle", NULL, NULL, 0},
         {"hog", NULL, hog_work, 0},
         {"200 threads", crowd_begin, crowd_work, 0},
@@ -575,131 +560,5 @@ static const struct animal {
         {"escape codes", escape_begin, NULL, 0},
         {"empty name", empty_begin, NULL, 0},
 };
-enum { ANIMALS = sizeof(animals) / sizeof(animals[0]) };
+const unsigned animal_count = sizeof(animals) / sizeof(animals[0]);
 _Static_assert(sizeof(animals) / sizeof(animals[0]) <= (size_t)CAGES_MOST, "a cage for each");
-
-/* ---- keeping them ---- */
-
-static void *live(void *argument)
-{
-	const struct animal *animal = argument;
-	char byte;
-	tale->ready = 1;
-	while (read(go_fd, &byte, 1) == 1) {
-		if (animal->work)
-			animal->work();
-		tale->working = 0;
-	}
-	_exit(0);
-}
-
-static _Noreturn void be(const struct animal *animal, pid_t parent)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
-	setpgid(0, 0);
-	alarm(LIFE_S);
-	if (animal->begin)
-		animal->begin();
-	void *argument = (void *)(uintptr_t)animal;
-	if (animal->notes & LEADERLESS) {
-		start_thread(live, argument);
-		spin_ms(12);
-		syscall(SYS_exit, 0); /* this thread alone */
-	}
-	live(argument);
-	_exit(0);
-}
-
-static bool start(struct cage *cage, const struct animal *animal, struct tale *shared)
-{
-	int go[2];
-	pid_t parent = getpid();
-	if (pipe2(go, O_CLOEXEC) != 0)
-		return false;
-	*cage = (struct cage){.name = animal->name, .go_fd = -1, .tale = shared, .threads_end = (animal->notes & THREADS_END) != 0};
-	fflush(NULL);
-	cage->pid = fork();
-	if (cage->pid == 0) {
-		tale = shared;
-		go_fd = go[0];
-		close(go[1]);
-		be(animal, parent);
-	}
-	close(go[0]);
-	if (animal->work)
-		cage->go_fd = go[1];
-	/* The pipe of one that does not work stays open as long as the zoo, so that it waits. */
-	return cage->pid > 0;
-}
-
-static void put_down(struct cage *cage)
-{
-	if (cage->tale->other > 0)
-		kill(cage->tale->other, SIGKILL);
-	kill(-cage->pid, SIGKILL);
-	kill(cage->pid, SIGKILL);
-	waitpid(cage->pid, NULL, 0);
-	if (cage->go_fd >= 0)
-		close(cage->go_fd);
-}
-
-/* Waits until it has said that it is, or cannot be, in its state. */
-static bool await_ready(const struct cage *cage)
-{
-	for (int ms = 0; ms < READY_MS && cage->tale->ready == 0; ms++)
-		poll(NULL, 0, 1);
-	if (cage->tale->ready == 1)
-		return true;
-	printf("left out: %s: %s\n", cage->name, cage->tale->ready == 2 ? cage->tale->why : "was not ready in time");
-	return false;
-}
-
-unsigned zoo_open(struct cage cages[CAGES_MOST])
-{
-	unsigned kept = 0;
-	struct tale *tales = mmap(NULL, sizeof(*tales) * ANIMALS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (tales == MAP_FAILED)
-		return 0;
-	for (unsigned i = 0; i < ANIMALS; i++)
-		if (!start(&cages[i], &animals[i], &tales[i]))
-			return 0;
-	for (unsigned i = 0; i < ANIMALS; i++) {
-		if (await_ready(&cages[i]))
-			cages[kept++] = cages[i];
-		else
-			put_down(&cages[i]);
-	}
-	return kept;
-}
-
-void zoo_work(struct cage *cages, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (cages[i].go_fd < 0)
-			continue;
-		cages[i].tale->working = 1;
-		if (write(cages[i].go_fd, "", 1) != 1)
-			cages[i].tale->working = 0;
-	}
-}
-
-bool zoo_await_rest(struct cage *cages, unsigned count)
-{
-	unsigned working = 1;
-	for (int ms = 0; ms < REST_MS && working > 0; ms++) {
-		working = 0;
-		for (unsigned i = 0; i < count; i++)
-			working += cages[i].tale->working != 0;
-		poll(NULL, 0, 1);
-	}
-	return working == 0;
-}
-
-void zoo_close(struct cage *cages, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		put_down(&cages[i]);
-	grouped_end();
-}

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { CAGES_MOST = 64 };
+enum { CAGES_MOST = 64, ANIMAL_LIFE_S = 120 /* none lives longer */ };
 
 /* What an animal tells of itself; lies in memory shared with the zoo. */
 struct tale {
@@ -21,6 +21,30 @@ struct tale {
 	unsigned zombies;    /* children of it that nobody waited for */
 	char why[80];        /* why it cannot */
 };
+
+/* ---- what they are (animals.c) ---- */
+
+enum { THREADS_END = 1, LEADERLESS = 2 };
+
+struct animal {
+	const char *name;
+	void (*begin)(void); /* brings this process into its state; it does not return where that cannot be */
+	void (*work)(void);
+	unsigned notes; /* THREADS_END, LEADERLESS */
+};
+
+extern const struct animal animals[];
+extern const unsigned animal_count;
+
+/* This process is an animal, and that is where it tells of itself. */
+void animal_be(struct tale *own);
+
+void animal_spin_ms(unsigned ms);
+
+/* A thread with a small stack that nobody waits for. */
+void animal_start_thread(void *(*run)(void *), void *argument);
+
+/* ---- where they are kept (cages.c) ---- */
 
 struct cage {
 	const char *name;

@@ -12,11 +12,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +118,59 @@ static void a_direct_reader(void **state)
 	assert_true(live.system.disk_latency_max_ns >= live.system.disk_slowest_latency_ns);
 	assert_int_equal(live.tick.events_lost, 0);
 	assert_true(live.tick.signals >> RH_SIGNAL_block_requests & 1);
+}
+
+/*
+ * Requests that are given to the kernel all at once, and complete while their process sleeps: all of their device time is in the records, though the
+ * walk says that the process did not run.
+ */
+static void who_sleeps_while_the_disk_works(void **state)
+{
+	(void)state;
+	enum { REQUESTS = 32, BYTES = 1 << 20 };
+	static struct iocb requests[REQUESTS], *list[REQUESTS];
+	struct io_event events[REQUESTS];
+	aio_context_t context = 0;
+	void *buffer = NULL;
+	uint64_t last_ns = 0, grew = 0;
+	int fd = block_live_file(&live, REQUESTS, O_RDONLY | O_DIRECT);
+	if (fd < 0 || syscall(SYS_io_setup, REQUESTS, &context) < 0 || posix_memalign(&buffer, 4096, BYTES) != 0)
+		skip();
+	for (unsigned i = 0; i < REQUESTS; i++) {
+		requests[i] = (struct iocb){.aio_lio_opcode = IOCB_CMD_PREAD,
+		        .aio_fildes = (uint32_t)fd,
+		        .aio_buf = (uintptr_t)buffer,
+		        .aio_nbytes = BYTES,
+		        .aio_offset = (int64_t)i * BYTES};
+		list[i] = &requests[i];
+	}
+	block_live_tick(&live);
+	uint64_t begin_ns = io_time_ns(getpid());
+	assert_int_equal(syscall(SYS_io_submit, context, REQUESTS, list), REQUESTS);
+	block_live_tick(&live);
+	live.asleep = true;
+	for (long done = 0; done < REQUESTS;) {
+		struct timespec brief = {.tv_nsec = NS_PER_MS};
+		long got = syscall(SYS_io_getevents, context, 1, REQUESTS, events, &brief);
+		assert_true(got >= 0);
+		done += got;
+		block_live_tick(&live);
+		assert_true(io_time_ns(getpid()) >= last_ns);
+		grew += io_time_ns(getpid()) > last_ns;
+		last_ns = io_time_ns(getpid());
+	}
+	block_live_tick(&live);
+	live.asleep = false;
+	const struct account *account = accounts_find(&live.accounts, (uint32_t)getpid());
+	assert_non_null(account);
+	assert_int_equal(io_time_ns(getpid()), account->io_time_ns);
+	print_message("%u MiB at once: %.1f ms of the disk, seen to grow %u times\n", REQUESTS,
+	        (double)(account->io_time_ns - begin_ns) / 1e6, (unsigned)grew);
+	assert_true(account->io_time_ns > begin_ns);
+	assert_true(grew > 0);
+	syscall(SYS_io_destroy, context);
+	free(buffer);
+	close(fd);
 }
 
 /* One sample's records of those processes, for blame_io_run(). */
@@ -295,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_direct_reader),
+	        cmocka_unit_test(who_sleeps_while_the_disk_works),
 	        cmocka_unit_test(a_victim),
 	        cmocka_unit_test(writeback),
 	};

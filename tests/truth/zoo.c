@@ -64,7 +64,8 @@ static int begin(void **state, unsigned backend)
 	*state = zoo;
 	zoo->backend = backend;
 	snprintf(config, sizeof(config),
-	        "sampling.interval=0.05\nsampling.sampler=%s\nsampling.max_cpu=100\nsampling.refresh_parts=1\nsampling.thread_limit=1000\n",
+	        "sampling.interval=0.05\nsampling.sampler=%s\nsampling.max_cpu=100\nsampling.refresh_parts=1\nsampling.thread_limit="
+	        "1000\nring.history=3\n",
 	        sampler_name(backend));
 	zoo->count = zoo_open(zoo->cages);
 	if (zoo->count == 0 || !live_collector_start(&zoo->live, "zoo", config))
