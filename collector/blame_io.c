@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NOT_FOUND = UINT32_MAX, LOOK_AHEAD = 16, ANCESTORS = 16 };
+enum { NOT_FOUND = UINT32_MAX, LOOK_AHEAD = 16, ANCESTORS = 16, INIT_PID = 1 };
 
 /*
  * What counts as the cause of waiting for memory, in bytes. Growth takes a page each time. A dirty page can be taken back, but not before it is
@@ -171,11 +171,17 @@ static bool is_kernel_thread(const struct rh_process *record)
 }
 
 /* Adds to `now` what the process did since `before`. */
-static void past_grow(struct past *now, const struct past *before, const struct rh_process *record, double elapsed_s)
+static void past_grow(
+        struct blame_io *blame, struct past *now, const struct past *before, const struct rh_process *record, double elapsed_s)
 {
 	if (is_kernel_thread(record))
 		return; /* what it dirties it does for others */
-	double dirtied = growth_of(now->write_bytes, before->write_bytes) + brief_bytes(record, before->io_bytes, elapsed_s);
+	double brief = brief_bytes(record, before->io_bytes, elapsed_s);
+	if (record->pid == INIT_PID) {
+		blame->orphan_bytes += brief; /* of children that had nobody else left */
+		brief = 0;
+	}
+	double dirtied = growth_of(now->write_bytes, before->write_bytes) + brief;
 	double pageins = rh_has(record->present, RH_F_pageins_per_s) ? (double)record->pageins_per_s * elapsed_s : 0;
 	now->dirty_bytes += dirtied;
 	now->pressure_bytes += WEIGHT_GROWTH * growth_of(now->mem_bytes, before->mem_bytes) + WEIGHT_DIRTIED * dirtied;
@@ -233,11 +239,11 @@ static void past_take(struct blame_io *blame, const struct rh_process *record, u
 	if (before) {
 		now.dirty_bytes = before->dirty_bytes * step->kept;
 		now.pressure_bytes = before->pressure_bytes * step->faded;
-		past_grow(&now, before, record, step->elapsed_s);
+		past_grow(blame, &now, before, record, step->elapsed_s);
 	} else if (!gone && step->elapsed_s > 0 && is_newborn(record)) {
 		/* one that came and went is in the rates of its parent */
 		struct past newborn = newborn_past(blame, record);
-		past_grow(&now, &newborn, record, step->elapsed_s);
+		past_grow(blame, &now, &newborn, record, step->elapsed_s);
 	}
 	if (gone && before) {
 		before->dirty_bytes = now.dirty_bytes; /* to be inherited */
@@ -263,8 +269,12 @@ static void inherit(struct blame_io *blame)
 		if (before[i].next != NOT_FOUND || !(before[i].dirty_bytes > 0))
 			continue;
 		uint32_t heir = i;
-		for (unsigned step = 0; step < ANCESTORS && heir != NOT_FOUND && before[heir].next == NOT_FOUND; step++)
-			heir = before[heir].ppid > 1 ? find_pid(blame, before[heir].ppid) : NOT_FOUND;
+		for (unsigned step = 0; step < ANCESTORS && heir != NOT_FOUND && before[heir].next == NOT_FOUND; step++) {
+			uint32_t parent = before[heir].ppid > INIT_PID ? find_pid(blame, before[heir].ppid) : NOT_FOUND;
+			/* a parent began before its child: otherwise its pid was given out again */
+			bool is_parent = parent != NOT_FOUND && before[parent].start_time_ns <= before[heir].start_time_ns;
+			heir = is_parent ? parent : NOT_FOUND;
+		}
 		if (heir != NOT_FOUND && before[heir].next != NOT_FOUND)
 			now[before[heir].next].dirty_bytes += before[i].dirty_bytes;
 		else
@@ -284,9 +294,9 @@ static void remember(
 	blame->counts[blame->current] = 0;
 	blame->mapped = false;
 	step.kept = dirty_kept(blame, system, step.faded);
+	blame->orphan_bytes *= step.kept;
 	for (uint32_t i = 0; i < count; i++)
 		past_take(blame, &records[i], i, find_before(blame, &records[i], &cursor), &step);
-	blame->orphan_bytes *= step.kept;
 	inherit(blame);
 }
 

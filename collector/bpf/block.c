@@ -47,6 +47,7 @@ struct block {
 	struct known *known[2];          /* they take turns */
 	uint32_t known_counts[2], known_capacity;
 	unsigned current;
+	bool by_pid;       /* the walk was in order of pids, not of starts */
 	uint64_t *busy[2]; /* by account place, one bit each: has something under way */
 	bool busy_any[2];
 	uint64_t lost;
@@ -348,22 +349,26 @@ static void disks_collect(struct block *block, struct raw_system *system)
 /* ---- processes ---- */
 
 /*
- * What the account of a process says. One that did not run, and had nothing under way now or at the tick before, says what it said then: that
- * spares two cache misses. `cursor` is where it should be among those known.
+ * The same process at the tick before, or NULL. Both walks are in the same order, by start or by pid: `cursor` passes by those that are gone. Where
+ * the order is not kept, one is not found and its account is looked at.
  */
-static struct known known_of(struct block *block, uint32_t pid, uint64_t start_time_ns, bool ran, uint32_t *cursor)
+static const struct known *known_before(const struct block *block, uint32_t pid, uint64_t start_time_ns, uint32_t *cursor)
 {
 	const struct known *before = block->known[!block->current];
 	uint32_t count = block->known_counts[!block->current];
-	while (*cursor < count && before[*cursor].start_time_ns < start_time_ns)
-		(*cursor)++;
-	const struct known *same = *cursor < count ? &before[*cursor] : NULL;
-	if (same && (same->pid != pid || same->start_time_ns != start_time_ns))
-		same = NULL;
-	if (same)
-		(*cursor)++;
-	if (same && !ran && !busy_has(block, pid))
-		return *same;
+	if (block->by_pid)
+		while (*cursor < count && before[*cursor].pid < pid)
+			(*cursor)++;
+	else
+		while (*cursor < count && before[*cursor].start_time_ns < start_time_ns)
+			(*cursor)++;
+	if (*cursor == count || before[*cursor].pid != pid || before[*cursor].start_time_ns != start_time_ns)
+		return NULL;
+	return &before[(*cursor)++];
+}
+
+static struct known known_now(const struct block *block, uint32_t pid, uint64_t start_time_ns)
+{
 	struct known now = {.start_time_ns = start_time_ns, .pid = pid};
 	const struct account *account = accounts_find(block->accounts, pid);
 	if (account) {
@@ -388,18 +393,30 @@ static void process_fill(const struct block *block, const struct known *known, b
 	}
 }
 
+/*
+ * A process that did not run, and had nothing under way now or at the tick before, has the account it had then: not to look at it spares two cache
+ * misses.
+ */
 static void processes_collect(struct block *block, const struct walk_view *walk, struct raw_process *processes)
 {
 	struct known *known = block->known[block->current];
-	uint32_t cursor = 0, kept = 0;
+	uint32_t cursor = 0, kept = 0, pid_steps = 0, start_steps = 0, pid = 0;
+	uint64_t start_time_ns = 0;
 	for (uint32_t i = 0; i < walk->count; i++) {
 		const struct walk_record *record = &walk->records[i];
-		struct known now = known_of(block, record->pid, record->start_time_ns, record->ran, &cursor);
+		const struct known *before = known_before(block, record->pid, record->start_time_ns, &cursor);
+		bool same = before && !record->ran && !busy_has(block, record->pid);
+		struct known now = same ? *before : known_now(block, record->pid, record->start_time_ns);
 		process_fill(block, &now, record->delays, &processes[i]);
 		if (kept < block->known_capacity)
 			known[kept++] = now;
+		pid_steps += record->pid > pid;
+		start_steps += record->start_time_ns >= start_time_ns;
+		pid = record->pid;
+		start_time_ns = record->start_time_ns;
 	}
 	block->known_counts[block->current] = kept;
+	block->by_pid = pid_steps > start_steps;
 }
 
 void block_collect(struct block *block, const struct walk_view *walk, uint64_t interval_ns, struct raw_process *processes,
@@ -412,6 +429,11 @@ void block_collect(struct block *block, const struct walk_view *walk, uint64_t i
 	block->busy_any[block->current] = false;
 	disks_collect(block, system);
 	processes_collect(block, walk, processes);
+	/* Those that the walk does not list, if any, lie behind the others. */
+	for (uint32_t i = walk->count; i < tick->count; i++) {
+		struct known now = known_now(block, processes[i].pid, processes[i].start_time_ns);
+		process_fill(block, &now, false, &processes[i]);
+	}
 	uint64_t lost = __atomic_load_n(&block->programs->bss->lost, __ATOMIC_RELAXED);
 	tick->events_lost += lost - block->lost;
 	block->lost = lost;

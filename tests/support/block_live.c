@@ -94,7 +94,7 @@ void block_live_tick(struct block_live *live)
 	for (uint32_t slot = 0; slot < live->accounts.slots && live->count < BLOCK_LIVE_MOST; slot++) {
 		uint32_t pid = __atomic_load_n(&live->accounts.map[slot].tgid, __ATOMIC_RELAXED);
 		if (pid != 0)
-			live->records[live->count++] = (struct walk_record){.pid = pid, .start_time_ns = pid, .ran = 1};
+			live->records[live->count++] = (struct walk_record){.pid = pid, .start_time_ns = pid, .ran = !live->asleep};
 	}
 	qsort(live->records, live->count, sizeof(live->records[0]), compare_pids);
 	struct walk_view walk = {.records = live->records, .count = live->count};

@@ -16,6 +16,7 @@ struct block_live {
 	struct config config;
 	struct accounts accounts;
 	struct block *block;
+	bool asleep; /* say of all processes that they did not run since the tick before */
 	/* of the newest tick */
 	struct walk_record *records;   /* [BLOCK_LIVE_MOST] */
 	struct raw_process *processes; /* the same ones */
