@@ -1,8 +1,9 @@
 /*
  * main.c - rh-tracker: reads every sample, keeps processes at or above the tracking band as events in the database.
  *
- * Order of initialisation: command line and configuration, log, database, then "ready"; the ring may come, go and come back at any time.
+ * Order of initialisation: command line and configuration, the end of all capabilities, log, database, then "ready"; the ring may come, go and come back at any time.
  */
+#include "base/capability.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -121,6 +122,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	watch_signals();
+	/* It reads a ring and writes files, all of its own user: also root needs no more than that. Where the kernel refuses, all goes on as well. */
+	(void)capability_keep(0);
 	start_log(&options);
 	int code = start(&options);
 	log_close();

@@ -42,6 +42,16 @@ kill "$collector"
 wait "$collector" || fail "it ended with $?: $(cat "$TEMP/out")"
 no_segment || fail "it left its segment"
 
+# The tracker has none at all, and writes its database in a folder that only root may enter.
+mkdir -m 700 "$TEMP/locked"
+"$BIN/rh-tracker" --name "$NAME" --db "$TEMP/locked/events.db" >"$TEMP/out" 2>&1 &
+tracker=$!
+wait_until test -s "$TEMP/locked/events.db"
+wait_until grep -q 'tracker_started\|are kept in' "$TEMP/out"
+[ "$(sed -n 's/^CapEff:\t//p' "/proc/$tracker/status")" = 0000000000000000 ] || fail "the tracker has capabilities"
+kill "$tracker"
+wait "$tracker" || fail "the tracker ended with $?: $(cat "$TEMP/out")"
+
 # Nothing to give up: an ordinary user's collector just goes on.
 cd / || exit 1
 if setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$BIN/rh-collector"; then
