@@ -43,7 +43,7 @@ static const struct row {
         {RH_F_policy, PEER_POLICY, FIXED, BY_PROCFS | BY_BPF, 0, 0, 0, ""},
         {RH_F_nice, PEER_NICE, FIXED, BY_PROCFS | BY_BPF, 0, 0, 0, ""},
         {RH_F_priority, PEER_PRIORITY, FIXED, BY_PROCFS | BY_BPF, 0, 0, 0, ""},
-        {RH_F_threads_count, PEER_THREADS, FIXED, BY_PROCFS | BY_BPF, 0, 0, 0, ""},
+        {RH_F_threads_count, PEER_THREADS, LEVEL, BY_PROCFS | BY_BPF, 0, 0, 0, ""},
         {RH_F_oom_adj, PEER_OOM, FIXED, BY_BPF, 0, 0, 0, ""},
         {RH_F_cgroup_id, PEER_CGROUP, FIXED, BY_BPF, 0, 0, 0, ""},
         {RH_F_cpu_time_ns, PEER_CPU, COUNTER, BY_PROCFS, 0, 0, 0, "the same clock"},

@@ -65,7 +65,7 @@ static int begin(void **state, unsigned backend)
 	zoo->backend = backend;
 	snprintf(config, sizeof(config),
 	        "sampling.interval=0.05\nsampling.sampler=%s\nsampling.max_cpu=100\nsampling.refresh_parts=1\nsampling.thread_limit="
-	        "1000\nring.history=3\n",
+	        "1000\nring.history=3\nring.min_mib=256\n",
 	        sampler_name(backend));
 	zoo->count = zoo_open(zoo->cages);
 	if (zoo->count == 0 || !live_collector_start(&zoo->live, "zoo", config))
