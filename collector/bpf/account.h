@@ -21,9 +21,9 @@ enum {
 struct account {
 	/* what a context switch touches */
 	uint32_t tgid;                              /* 0: free */
-	uint32_t stuck;                             /* threads that are in an uninterruptible wait which the switch program noted */
+	uint32_t stuck;                             /* threads of which something is noted until they run: see ACCOUNT_STUCK */
 	uint64_t cpu_blame_ns;                      /* run-queue waiting of others while this one ran; after the end was told, what came since */
-	uint64_t exited_run_delay_ns;               /* of threads that have ended: the kernel forgets it */
+	uint64_t exited_run_delay_ns;               /* to be added to the kernel's run delay, modulo 2^64: that of threads that have ended, less sleep that the kernel took for it */
 	uint64_t io_wait_ns, mem_wait_ns;           /* uninterruptible waits that ended: for block io; for memory */
 	uint32_t run_wait_max_us[ACCOUNT_BANKS];    /* longest single run-queue wait that ended in the interval */
 	uint32_t stuck_wait_max_us[ACCOUNT_BANKS];  /* longest single uninterruptible wait that ended in the interval */
@@ -37,6 +37,8 @@ struct account {
 	uint64_t brief_faults;
 	uint64_t exited_wait_ns; /* run delay of the last thread when the end was told */
 };
+/* `stuck` counts threads in an uninterruptible wait, and from this bit on those that the kernel wrongly takes for waiting while they sleep. */
+enum { ACCOUNT_STUCK = 1, ACCOUNT_STUCK_ASLEEP = 1 << 16 };
 /* The lowest bits of exited_exec_ns. */
 enum { ACCOUNT_TOLD = 1, ACCOUNT_TOLD_PARENT = 2, ACCOUNT_TOLD_BITS = 3 };
 _Static_assert(sizeof(struct account) == ACCOUNT_BYTES, "an account is two cache lines");

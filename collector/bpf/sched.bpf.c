@@ -127,55 +127,103 @@ static __always_inline uint32_t runnable_on(const struct rq *rq)
 	return all;
 }
 
-/* ---- uninterruptible waits ---- */
+/* ---- threads of which something is noted until they run ---- */
+
+/* The note of that thread, made if need be. NULL: there is no room near by. */
+static __always_inline struct sched_stuck *note_of(uint32_t tid)
+{
+	for (uint32_t i = 0; i < SCHED_STUCK_PROBES; i++) {
+		uint32_t key = (tid + i) & (SCHED_STUCK_SLOTS - 1);
+		struct sched_stuck *note = bpf_map_lookup_elem(&sched_stuck, &key);
+		if (note && note->tid == tid)
+			return note;
+		if (note && note->tid == 0 && __sync_val_compare_and_swap(&note->tid, 0, tid) == 0) {
+			note->kind = 0;
+			return note;
+		}
+	}
+	return NULL;
+}
 
 /* A thread goes into an uninterruptible wait. */
 static __noinline int stuck_begin(struct task_struct *task, uint32_t slot, uint64_t now)
 {
 	struct account *account = account_at(slot, task->tgid);
-	if (!account)
+	struct sched_stuck *note = account ? note_of(task->pid) : NULL;
+	if (!account || !note)
 		return 0;
-	uint32_t tid = task->pid;
-	for (uint32_t i = 0; i < SCHED_STUCK_PROBES; i++) {
-		uint32_t key = (tid + i) & (SCHED_STUCK_SLOTS - 1);
-		struct sched_stuck *stuck = bpf_map_lookup_elem(&sched_stuck, &key);
-		if (!stuck || stuck->tid != 0 || __sync_val_compare_and_swap(&stuck->tid, 0, tid) != 0)
-			continue;
-		stuck->since_ns = now;
-		stuck->kind = SCHED_STUCK_OTHER;
-		if (BPF_CORE_READ_BITFIELD(task, in_iowait))
-			stuck->kind = SCHED_STUCK_IO;
-		if (bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall))
-			stuck->kind = SCHED_STUCK_MEMORY; /* waiting for a page to come back is waiting for memory, by way of io */
-		__sync_fetch_and_add(&account->stuck, 1);
+	note->since_ns = now;
+	note->kind = SCHED_STUCK_WAITS;
+	if (BPF_CORE_READ_BITFIELD(task, in_iowait))
+		note->kind = SCHED_STUCK_WAITS | SCHED_STUCK_IO;
+	if (bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall))
+		note->kind = SCHED_STUCK_WAITS | SCHED_STUCK_MEMORY; /* waiting for a page to come back is waiting for memory, by way of io */
+	__sync_fetch_and_add(&account->stuck, ACCOUNT_STUCK);
+	return 0;
+}
+
+/*
+ * A queued thread is moved to another cpu, where the kernel will mark it as queued anew. If it sleeps that is noted; and what the kernel has just
+ * added to its run delay because it had been marked so before is taken off again.
+ */
+static __noinline int asleep_note(struct task_struct *task, bool sleeps, uint64_t now)
+{
+	struct account *account = account_of(task->tgid);
+	if (!account || (!sleeps && account->stuck < ACCOUNT_STUCK_ASLEEP))
 		return 0;
+	struct sched_stuck *note = note_of(task->pid);
+	if (!note)
+		return 0;
+	if (note->kind & SCHED_STUCK_ASLEEP) {
+		__sync_fetch_and_add(&account->exited_run_delay_ns, note->asleep_since_ns - now);
+		__sync_fetch_and_add(&account->stuck, -ACCOUNT_STUCK_ASLEEP);
+		note->kind &= ~SCHED_STUCK_ASLEEP;
+	}
+	if (sleeps) {
+		note->asleep_since_ns = now;
+		note->kind |= SCHED_STUCK_ASLEEP;
+		__sync_fetch_and_add(&account->stuck, ACCOUNT_STUCK_ASLEEP);
+	} else if (note->kind == 0) {
+		note->tid = 0;
 	}
 	return 0;
 }
 
-/* A thread of a process of which some were in such a wait is about to run; it was woken at `woken`. */
-static __noinline int stuck_end(struct account *account, uint32_t tid, uint64_t woken)
+/*
+ * A thread of a process with notes is about to run; the kernel has it that it was queued at `queued`. Returns since when it really was, 0 if that
+ * is not known.
+ */
+static __noinline uint64_t note_end(struct account *account, uint32_t tid, uint64_t queued, uint64_t now)
 {
 	if (!account)
-		return 0;
+		return queued;
 	for (uint32_t i = 0; i < SCHED_STUCK_PROBES; i++) {
-		uint32_t key = (tid + i) & (SCHED_STUCK_SLOTS - 1);
-		struct sched_stuck *stuck = bpf_map_lookup_elem(&sched_stuck, &key);
-		if (!stuck || stuck->tid != tid)
+		uint32_t key = (tid + i) & (SCHED_STUCK_SLOTS - 1), bank = epoch & 1;
+		struct sched_stuck *note = bpf_map_lookup_elem(&sched_stuck, &key);
+		if (!note || note->tid != tid)
 			continue;
-		uint64_t wait = woken > stuck->since_ns ? woken - stuck->since_ns : 0;
-		uint32_t wait_us = wait / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(wait / 1000), bank = epoch & 1;
-		if (stuck->kind == SCHED_STUCK_IO)
-			__sync_fetch_and_add(&account->io_wait_ns, wait);
-		else if (stuck->kind == SCHED_STUCK_MEMORY)
-			__sync_fetch_and_add(&account->mem_wait_ns, wait);
-		if (account->stuck_wait_max_us[bank] < wait_us)
-			account->stuck_wait_max_us[bank] = wait_us;
-		__sync_fetch_and_add(&account->stuck, -1);
-		stuck->tid = 0;
-		return 0;
+		uint32_t kind = note->kind;
+		if (kind & SCHED_STUCK_ASLEEP) {
+			if (queued)
+				__sync_fetch_and_add(&account->exited_run_delay_ns, queued - now); /* what the kernel is about to add */
+			__sync_fetch_and_add(&account->stuck, -ACCOUNT_STUCK_ASLEEP);
+			queued = 0;
+		}
+		if (kind & SCHED_STUCK_WAITS) {
+			uint64_t end = queued ? queued : now, wait = end > note->since_ns ? end - note->since_ns : 0;
+			uint32_t wait_us = wait / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(wait / 1000);
+			if (kind & SCHED_STUCK_IO)
+				__sync_fetch_and_add(&account->io_wait_ns, wait);
+			else if (kind & SCHED_STUCK_MEMORY)
+				__sync_fetch_and_add(&account->mem_wait_ns, wait);
+			if (account->stuck_wait_max_us[bank] < wait_us)
+				account->stuck_wait_max_us[bank] = wait_us;
+			__sync_fetch_and_add(&account->stuck, -ACCOUNT_STUCK);
+		}
+		note->tid = 0;
+		return queued;
 	}
-	return 0;
+	return queued;
 }
 
 /* ---- after the last words ---- */
@@ -197,7 +245,7 @@ static __always_inline uint64_t exec_of(const struct task_struct *task)
 static __always_inline void account_close(struct account *account, struct account *parent)
 {
 	if (parent) {
-		__sync_fetch_and_add(&parent->cpu_blame_ns, account->cpu_blame_ns);
+		__sync_fetch_and_add(&parent->cpu_blame_ns, __sync_lock_test_and_set(&account->cpu_blame_ns, 0));
 		if (account->brief_count || account->brief_cpu_ns) {
 			__sync_fetch_and_add(&parent->brief_count, account->brief_count);
 			__sync_fetch_and_add(&parent->brief_cpu_ns, account->brief_cpu_ns);
@@ -248,8 +296,7 @@ static __always_inline void tell_tail(struct task_struct *task, struct account *
 	tail->start_time_ns = task->group_leader->start_boottime;
 	tail->cpu_time_ns = more;
 	tail->run_delay_ns = wait > account->exited_wait_ns ? wait - account->exited_wait_ns : 0;
-	tail->cpu_blame_ns = account->cpu_blame_ns;
-	account->cpu_blame_ns = 0;
+	tail->cpu_blame_ns = __sync_lock_test_and_set(&account->cpu_blame_ns, 0);
 	account->exited_wait_ns = wait;
 	bpf_ringbuf_submit(tail, BPF_RB_NO_WAKEUP);
 }
@@ -326,29 +373,33 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	const struct rq *rq = next->se.cfs_rq->rq;
 	uint64_t now = rq->clock, begin = state->begin_ns, queued = next->sched_info.last_queued;
 	uint32_t waiting = runnable_on(rq), owner = state->slot;
-	uint64_t blame = begin ? state->waiting * (now - begin) : 0;
 
 	state->sequence++;
-	if (queued > begin && begin)
-		blame += now - queued;
-	if (blame)
-		charge(owner, state->tgid, blame, cpu);
-	if (queued && queued < begin)
-		charge_late(state, queued, cpu);
+	if (tgid) {
+		struct account *account = account_with_slot(tgid, cpu, &slot);
+		waiting -= waiting > 0;
+		if (queued < state->first_ns)
+			queued = 0;
+		if (account && account->stuck)
+			queued = note_end(account, next->pid, queued, now);
+		if (account && queued)
+			longest_wait(account, now - queued);
+	}
+	if (begin) {
+		uint64_t blame = state->waiting * (now - begin) + (queued > begin ? now - queued : 0);
+		if (blame)
+			charge(owner, state->tgid, blame, cpu);
+		if (queued && queued < begin)
+			charge_late(state, queued, cpu);
+	} else {
+		state->first_ns = now;
+	}
 	uint32_t left = preempt ? 0 : state_of(prev);
 	if (left & (TASK_UNINTERRUPTIBLE | TASK_DEAD_BIT)) {
 		if (left & TASK_DEAD_BIT)
 			owner = thread_gone(prev, owner, cpu);
 		else if (!(left & TASK_NOLOAD_BIT))
 			stuck_begin(prev, owner, now);
-	}
-	if (tgid) {
-		struct account *account = account_with_slot(tgid, cpu, &slot);
-		waiting -= waiting > 0;
-		if (account && queued)
-			longest_wait(account, now - queued);
-		if (account && account->stuck)
-			stuck_end(account, next->pid, queued ? queued : now);
 	}
 	slice_next(state, now, owner, slot, tgid, waiting);
 	if (sampled_ns) {
@@ -370,9 +421,13 @@ int BPF_PROG(on_migrate, struct task_struct *task)
 	if (task->on_rq != TASK_ON_RQ_MIGRATING)
 		return 0; /* on its way from sleep to its next cpu, as nearly always */
 	const struct sched_entity___x *entity = (const struct sched_entity___x *)&task->se;
-	if (bpf_core_field_exists(entity->sched_delayed) && entity->sched_delayed)
-		return 0; /* queued, but asleep */
 	const struct rq *rq = task->se.cfs_rq->rq;
+	if (bpf_core_field_exists(entity->sched_delayed)) {
+		bool sleeps = entity->sched_delayed; /* queued, but asleep */
+		asleep_note(task, sleeps, rq->clock);
+		if (sleeps)
+			return 0;
+	}
 	uint32_t cpu = rq->cpu;
 	struct sched_cpu *state = bpf_map_lookup_elem(&sched_cpus, &cpu);
 	if (!state || state->begin_ns == 0 || state->waiting == 0)
@@ -444,9 +499,7 @@ static __always_inline void tell_account(struct last_words *words, struct accoun
 		words->mem_wait_ns = 0;
 		return;
 	}
-	uint64_t blame = account->cpu_blame_ns;
-	words->cpu_blame_ns = blame;
-	__sync_fetch_and_add(&account->cpu_blame_ns, -blame);
+	words->cpu_blame_ns = __sync_lock_test_and_set(&account->cpu_blame_ns, 0);
 	words->run_delay_ns += account->exited_run_delay_ns;
 	words->io_time_ns = account->io_time_ns;
 	words->io_wait_ns = account->io_wait_ns;

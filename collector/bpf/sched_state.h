@@ -35,15 +35,27 @@ struct sched_cpu {
 	uint32_t waiting;    /* threads that waited when it began */
 	uint32_t reserved;
 	uint64_t switches;
+	uint64_t first_ns; /* when the first switch was seen; what was queued before is not looked into */
 	uint64_t sampled, sampled_ns; /* runs whose time was taken, and that time */
 	struct sched_slice ring[SCHED_SLICES];
 };
 
+/* What is to be known of a thread the next time it runs. */
 struct sched_stuck {
-	uint32_t tid;   /* 0: free */
-	uint32_t kind;  /* enum sched_stuck_kind */
-	uint64_t since_ns;
+	uint32_t tid;  /* 0: free */
+	uint32_t kind; /* bits of enum sched_stuck_kind */
+	uint64_t since_ns;        /* begin of the uninterruptible wait */
+	uint64_t asleep_since_ns; /* when a sleeper was marked as queued */
 };
-enum sched_stuck_kind { SCHED_STUCK_OTHER, SCHED_STUCK_IO, SCHED_STUCK_MEMORY };
+enum sched_stuck_kind {
+	SCHED_STUCK_WAITS = 1, /* it is in an uninterruptible wait since since_ns, ... */
+	SCHED_STUCK_IO = 2,    /* ... for block io */
+	SCHED_STUCK_MEMORY = 4,
+	/*
+	 * The kernel marked it as queued while it slept (6.12 and later do that to a sleeper that was still on the queue and is moved to another
+	 * cpu), and will count its sleep from then on as run delay.
+	 */
+	SCHED_STUCK_ASLEEP = 8,
+};
 
 #endif
