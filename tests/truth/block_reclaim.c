@@ -159,9 +159,27 @@ static void thrashing_in_a_group(void **state)
 	assert_true(live.tick.signals >> RH_SIGNAL_reclaim & 1);
 }
 
+/* Requests can be left alone by configuration: then device time is absent, not zero. */
+static void reclaim_alone(void **state)
+{
+	(void)state;
+	char error[256];
+	struct source_options options = {.config = &live.config, .max_processes = BLOCK_LIVE_MOST, .interval_ns = 200 * NS_PER_MS};
+	block_close(&live.block);
+	live.config.sampling_block = false;
+	assert_int_equal(block_open(&options, &live.accounts, &live.block, error), 0);
+	block_live_tick(&live);
+	assert_true(live.count > 0);
+	assert_int_equal(live.tick.signals, UINT64_C(1) << RH_SIGNAL_reclaim);
+	assert_false(rh_has(live.processes[0].present, RH_F_io_time_ms_per_s));
+	assert_true(rh_has(live.processes[0].present, RH_F_reclaim_delay_ms_per_s));
+	assert_false(rh_has(live.system.present, RH_S_disk_slowest_latency_ns));
+	assert_false(rh_has(live.system.present, RH_S_disk_latency_max_ns));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(thrashing_in_a_group)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(thrashing_in_a_group), cmocka_unit_test(reclaim_alone)};
 	const char *why_not = block_live_open(&live);
 	int result = 77, janitor_pipe = -1, status = 0;
 	pid_t janitor = -1;
