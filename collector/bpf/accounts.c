@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SLOTS_LEAST = 4096, SLOTS_PER_PROCESS = 4 };
+enum { SLOTS_LEAST = 4096 };
 
 static uint32_t power_of_two(uint32_t least)
 {
@@ -48,7 +48,7 @@ int accounts_open(struct accounts *accounts, uint32_t processes)
 {
 	void *map = NULL, *cpu_map = NULL;
 	*accounts = (struct accounts){.fd = -1, .cpu_fd = -1, .cpus = load_possible_cpus()};
-	accounts->slots = power_of_two(processes > UINT32_MAX / SLOTS_PER_PROCESS ? UINT32_MAX : processes * SLOTS_PER_PROCESS);
+	accounts->slots = power_of_two(processes > UINT32_MAX / ACCOUNTS_PER_PROCESS ? UINT32_MAX : processes * ACCOUNTS_PER_PROCESS);
 	accounts->fd = map_make("accounts", sizeof(struct account), accounts->slots, &map, &accounts->map_bytes);
 	if (accounts->fd < 0)
 		return accounts->fd;
@@ -61,6 +61,31 @@ int accounts_open(struct accounts *accounts, uint32_t processes)
 	}
 	accounts->cpu_map = cpu_map;
 	return 0;
+}
+
+static struct account *account_claim(struct accounts *accounts, uint32_t tgid)
+{
+	uint32_t place = account_place(tgid, accounts->slots);
+	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
+		struct account *account = &accounts->map[(place + i) & (accounts->slots - 1)];
+		if (account->tgid == 0)
+			return account;
+	}
+	return NULL;
+}
+
+void accounts_move(struct accounts *to, const struct accounts *from)
+{
+	for (uint32_t slot = 0; slot < from->slots; slot++) {
+		const struct account *account = &from->map[slot];
+		struct account *copy = account->tgid ? account_claim(to, account->tgid) : NULL;
+		if (!copy)
+			continue;
+		*copy = *account;
+		copy->stuck = 0; /* the programs begin anew with the waits they note */
+	}
+	for (uint32_t cpu = 0; cpu < from->cpus; cpu++)
+		to->cpu_map[cpu] = from->cpu_map[cpu];
 }
 
 struct account *accounts_find(const struct accounts *accounts, uint32_t tgid)

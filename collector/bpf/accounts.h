@@ -10,16 +10,21 @@
 
 #include <stddef.h>
 
+enum { ACCOUNTS_PER_PROCESS = 4 };
+
 struct accounts {
-	int fd, cpu_fd;               /* the maps `accounts` (struct account) and `account_cpus` (struct account_cpu, one for each possible cpu) */
+	int fd, cpu_fd; /* the maps `accounts` (struct account) and `account_cpus` (struct account_cpu, one for each possible cpu) */
 	uint32_t slots, cpus;
-	struct account *map;          /* shared with the kernel */
+	struct account *map; /* shared with the kernel */
 	struct account_cpu *cpu_map;
 	size_t map_bytes, cpu_bytes;
 };
 
 /* Makes maps with room for four times as many processes, at least 4,096. Returns 0 or -errno. */
 int accounts_open(struct accounts *accounts, uint32_t processes);
+
+/* Copies what is on `from` to larger accounts that no program uses yet. No program may be using `from` any more. */
+void accounts_move(struct accounts *to, const struct accounts *from);
 
 /* The account of a process, or NULL: nothing was to be said of it yet. At most ACCOUNT_PROBES looks. */
 struct account *accounts_find(const struct accounts *accounts, uint32_t tgid);

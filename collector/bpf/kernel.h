@@ -117,8 +117,8 @@ struct cfs_rq___nr {
 	unsigned int h_nr_runnable, h_nr_queued, h_nr_running, h_nr_delayed;
 };
 struct rq {
+	int cpu; /* absent where the kernel knows one cpu only */
 	unsigned int nr_running;
-	int cpu;
 	uint64_t clock, clock_task;
 	struct cfs_rq cfs;
 };
@@ -131,9 +131,19 @@ struct sched_entity___x {
 	unsigned char sched_delayed;
 };
 
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+struct seqcount_spinlock {
+	seqcount_t seqcount; /* Linux 5.10 */
+};
+typedef struct {
+	struct seqcount_spinlock seqcount;
+} seqlock_t;
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
+	seqlock_t stats_lock;
 	uint64_t utime, stime;
 	unsigned long nvcsw, nivcsw, min_flt, maj_flt, maxrss;
 	struct task_io_accounting ioac;

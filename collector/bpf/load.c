@@ -1,12 +1,15 @@
 /* load.c - see load.h. */
 #include "collector/bpf/load.h"
 
+#include "base/file.h"
 #include "base/log.h"
 
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -70,4 +73,28 @@ uint32_t load_possible_cpus(void)
 {
 	int cpus = libbpf_num_possible_cpus();
 	return cpus > 0 ? (uint32_t)cpus : 1;
+}
+
+/* The memory of a map, as its descriptor tells it, or 0. */
+static uint64_t map_bytes(int folder_fd, const char *name)
+{
+	static const char key[] = "\nmemlock:";
+	char text[1024];
+	if (file_read_at(folder_fd, name, text, sizeof(text)) <= 0 || !strstr(text, "\nmap_type:"))
+		return 0;
+	const char *line = strstr(text, key);
+	return line ? strtoull(line + sizeof(key) - 1, NULL, 10) : 0;
+}
+
+uint32_t load_map_bytes(void)
+{
+	DIR *folder = opendir("/proc/self/fdinfo");
+	uint64_t bytes = 0;
+	if (!folder)
+		return 0;
+	for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+		if (entry->d_name[0] != '.')
+			bytes += map_bytes(dirfd(folder), entry->d_name);
+	closedir(folder);
+	return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }

@@ -27,6 +27,9 @@ bool load_has_type_information(void);
 /* May this process load programs: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, in its effective set? */
 bool load_is_permitted(void);
 
+/* Kernel memory of all maps that this process has open, in bytes. Reads /proc/self/fdinfo: not for every tick. */
+uint32_t load_map_bytes(void);
+
 /* Possible cpus of the machine, at least 1. */
 uint32_t load_possible_cpus(void);
 

@@ -1,5 +1,5 @@
 /*
- * walk_record.h - what the walk over the tasks writes: one record per process, and the threads that wait.
+ * walk_record.h - what the walk over the tasks writes: one record per process, and the threads that wait; and what the collector tells the walk.
  *
  * Included by the programs (clang -target bpf) and by the collector. Units are the kernel's: pages, its own state bits. Sums are over living
  * threads plus what the kernel keeps of those that have ended.
@@ -9,6 +9,9 @@
 
 #include <stdint.h>
 
+/* Memory counters, as the kernel orders them. */
+enum { WALK_FILE_PAGES, WALK_ANON_PAGES, WALK_SWAP_PAGES, WALK_SHMEM_PAGES, WALK_PAGES };
+
 struct walk_record {
 	uint32_t pid, ppid, uid;
 	uint32_t state, exit_state, flags, policy; /* of the main thread, the kernel's bits */
@@ -16,24 +19,35 @@ struct walk_record {
 	uint32_t threads;
 	uint16_t threads_running, threads_stuck;
 	int16_t oom_adj;
-	uint8_t ran;   /* some thread ran or waited for a cpu since the walk before: its account may have changed */
+	uint8_t ran;    /* some thread ran, waited for a cpu or ended since the walk before: its account may have changed */
 	uint8_t delays; /* the kernel counts the delays of its threads */
+	uint8_t memory; /* enum walk_memory */
+	uint8_t reserved[3];
 	char command[16];
 	uint64_t start_time_ns; /* BOOTTIME */
-	uint64_t cpu_time_ns;   /* up to the moment of the walk, for running threads too */
+	uint64_t cpu_time_ns;   /* up to the begin of the walk for threads that are running */
+	uint64_t ended_cpu_ns;  /* the part of it of threads that have ended */
 	uint64_t voluntary_csw, involuntary_csw, minor_faults, major_faults;
 	uint64_t syscalls, read_bytes, write_bytes, cancelled_bytes;
-	uint64_t run_delay_ns;        /* of living threads, those that wait now included */
-	uint64_t run_wait_now_ns;     /* longest wait for a cpu of a thread that is waiting now */
-	uint64_t stuck_wait_now_ns;   /* longest uninterruptible wait of a thread that is in one now */
-	uint64_t io_wait_now_ns;      /* waits for block io that are not over, summed over threads */
-	uint64_t mem_wait_now_ns;     /* waits for memory that are not over, likewise */
+	uint64_t run_delay_ns;      /* of living threads, those that wait at the begin of the walk included */
+	uint64_t run_wait_now_ns;   /* longest wait for a cpu of a thread that is waiting now */
+	uint64_t stuck_wait_now_ns; /* longest uninterruptible wait of a thread that is in one now */
+	uint64_t io_wait_now_ns;    /* waits for block io that are not over, summed over threads */
+	uint64_t mem_wait_now_ns;   /* waits for memory that are not over, likewise */
 	uint64_t blkio_delay_ns, swapin_delay_ns, reclaim_delay_ns, thrashing_delay_ns, compaction_delay_ns, irq_delay_ns;
-	int64_t file_pages, anon_pages, swap_pages, shmem_pages;
+	int64_t pages[WALK_PAGES];
+	int32_t cpu_pages
+	        [WALK_PAGES]; /* to be added: what single cpus have counted and not yet handed in; if memory is WALK_MEMORY_WHOLE */
 	uint64_t peak_pages;
 	uint64_t cgroup_id;
 };
 _Static_assert(sizeof(struct walk_record) % 8 == 0, "no padding at the end");
+
+enum walk_memory {
+	WALK_MEMORY_NONE,   /* no address space: a kernel thread, or about to be gone */
+	WALK_MEMORY_COARSE, /* without the parts of single cpus */
+	WALK_MEMORY_WHOLE,
+};
 
 /* A thread that waits for a cpu at the moment of the walk: who kept it waiting is found by the slices of that cpu. */
 struct walk_waiting {
@@ -42,6 +56,41 @@ struct walk_waiting {
 	uint32_t cpu;
 };
 
-enum { WALK_WAITING_MOST = 4096 };
+enum { WALK_WAITING_MOST = 4096, WALK_CPUS_MOST = 1024 };
+
+/* What is settled before a program is loaded. */
+struct walk_settings {
+	uint32_t cpus;  /* whose parts of the memory counters are added; 0: of none */
+	uint32_t slots; /* of the table by which the iterator finds a process's record; a power of two */
+	uint64_t cpu_offset[WALK_CPUS_MOST];
+};
+
+/* What this kernel has, besides what every kernel has. */
+enum walk_feature { WALK_SCHED_INFO = 1, WALK_IO = 2, WALK_MEMSTALL = 4, WALK_CPU_PARTS = 8, WALK_COMPACTION = 16, WALK_IRQ = 32 };
+
+/* A walk, as the collector orders it and as it went. */
+struct walk_control {
+	/* orders */
+	uint32_t begins;       /* 1: a new walk; 0: the next chunk of one. Set to 0 by the program */
+	uint32_t tasks_most;   /* processes, and threads, after which this call ends */
+	uint32_t whole_of_all; /* parts of memory counters of all processes, not only of those that ran */
+	uint32_t generation;   /* of the iterator's table: the number of the walk, from 1 */
+	/* the clock of run queues, less the one of the helper */
+	uint64_t clock_lag_ns;           /* the newest good value; 0: none */
+	uint64_t clock_seen_ns;          /* when that was, MONOTONIC */
+	uint32_t clock_doubts, reserved; /* values since then that were not believed */
+	/* results */
+	uint64_t begin_ns, begin_boot_ns, begin_rq_ns; /* of the walk: MONOTONIC, BOOTTIME, clock of run queues */
+	uint64_t before_rq_ns;                         /* begin_rq_ns of the walk before */
+	uint32_t count, dropped;                       /* records; processes there was no room for */
+	uint32_t waiting_count, waiting_lost;
+	uint32_t tasks;    /* processes and threads seen */
+	uint32_t done;     /* the walk is at its end */
+	uint32_t features; /* bits of enum walk_feature */
+	uint32_t self;     /* the collector's own process id, as the kernel's first namespace has it */
+	/* where the walk goes on */
+	uint64_t list_begin, cursor_start_ns;
+	uint32_t cursor, searches; /* searches: times that the list was searched, since the last process seen had gone */
+};
 
 #endif
