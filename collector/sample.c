@@ -252,9 +252,21 @@ static void scores_fill(struct sample *sample, const struct span *span, const st
 }
 #undef SET
 
-int sample_take(struct sample *sample, const struct moment *now, uint64_t budget_ns)
+/* The moment of the call, or a later one: what came before the source read its values, and how long that took, is not to be in any rate. */
+static struct moment moment_taken(const struct moment *called, const struct source_tick *tick)
 {
-	struct span span = moment_span(sample->has_before ? &sample->before : NULL, now);
+	struct moment taken = *called;
+	if (tick->taken_boottime_ns > called->boottime_ns) {
+		uint64_t later_ns = tick->taken_boottime_ns - called->boottime_ns;
+		taken.boottime_ns += later_ns;
+		taken.monotonic_ns += later_ns;
+		taken.realtime_ns += later_ns;
+	}
+	return taken;
+}
+
+int sample_take(struct sample *sample, const struct moment *called, uint64_t budget_ns)
+{
 	struct source_tick tick = {0};
 	struct raw_system *raw = &sample->raw[!sample->current];
 	memset(raw, 0, sizeof(*raw));
@@ -262,13 +274,15 @@ int sample_take(struct sample *sample, const struct moment *now, uint64_t budget
 	if (result < 0)
 		return result;
 
+	const struct moment now = moment_taken(called, &tick);
+	struct span span = moment_span(sample->has_before ? &sample->before : NULL, &now);
 	sample->current = !sample->current;
 	if (sample->add)
 		tick.signals |= sample->add(sample->add_context, span.elapsed_ns, delta_incoming(&sample->delta), tick.count, raw);
 	tick.signals |= signals_seen(delta_incoming(&sample->delta), tick.count, raw, sample->uid);
 	struct delta_result delta = delta_run(&sample->delta, &tick, &span, sample->records);
 	memset(&sample->system, 0, sizeof(sample->system));
-	identity_fill(&sample->system, now, &span);
+	identity_fill(&sample->system, &now, &span);
 	sample->count = delta.count;
 	struct waiting waiting = columns_gather(sample);
 	const struct machine_sums sums = {
@@ -281,8 +295,8 @@ int sample_take(struct sample *sample, const struct moment *now, uint64_t budget
 	};
 	bool steady = machine_fill(&sample->system, raw, &sample->raw[!sample->current], &span, &sums);
 	counts_fill(sample, &delta, &tick, tick.discontinuous || !steady || !span.comparable);
-	scores_fill(sample, &span, now, &waiting);
-	sample->before = *now;
+	scores_fill(sample, &span, &now, &waiting);
+	sample->before = now;
 	sample->has_before = true;
 	return 0;
 }

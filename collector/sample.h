@@ -52,11 +52,11 @@ void sample_open(struct sample *sample, const struct config *config, struct sour
 
 /*
  * Takes one sample.
- *   now        the moment that it stands for
+ *   called     now: the moment that it stands for, unless the source knows a better one
  *   budget_ns  time the source should use at most
  * Returns 0, or -errno of the source: the sample taken last then stays as it is, and the next span begins there.
  */
-int sample_take(struct sample *sample, const struct moment *now, uint64_t budget_ns);
+int sample_take(struct sample *sample, const struct moment *called, uint64_t budget_ns);
 
 /* The sample taken last, for publish_sample(). Borrowed until the next sample_take(). */
 struct publish_batch sample_batch(const struct sample *sample);

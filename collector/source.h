@@ -97,6 +97,7 @@ struct source_tick {
 	uint32_t dropped;    /* processes there was no room for */
 	uint32_t degraded;   /* bits of enum rh_degraded that the source has taken upon itself */
 	bool discontinuous;  /* system counters ran backwards, or a cpu came or went */
+	uint64_t taken_boottime_ns; /* the moment that the values of processes are of, BOOTTIME; 0: that of the call */
 	uint64_t signals;    /* bits of enum rh_signal that were live in this tick */
 	uint64_t events_lost; /* events that found no room since the tick before; what they told is lost */
 	/*

@@ -238,6 +238,21 @@ static void a_hog_that_ended_has_its_score(void **state)
 	assert_int_equal(world->sample.system.exited_count, 1);
 }
 
+/* Rates are over the time between the moments that the values are of. */
+static void the_source_knows_the_moment(void **state)
+{
+	struct world *world = *state;
+	struct raw_process *raw = source_fake_add(world->fake, 10, NS_PER_S);
+	world->fake->tick.taken_boottime_ns = world->now.boottime_ns + 10 * (uint64_t)NS_PER_MS;
+	assert_int_equal(take(world), 0);
+	assert_int_equal(world->sample.system.monotonic_ns, world->now.monotonic_ns + 10 * (uint64_t)NS_PER_MS);
+	raw->cpu_time_ns += 100 * (uint64_t)NS_PER_MS;
+	world->fake->tick.taken_boottime_ns = world->now.boottime_ns + interval_ns + 50 * (uint64_t)NS_PER_MS;
+	pass(world, 0);
+	assert_int_equal(world->sample.system.elapsed_ns, interval_ns + 40 * (uint64_t)NS_PER_MS);
+	assert_near(record(world, 10)->cpu_pct, 100.0 * 100 / 240, 1e-3);
+}
+
 static uint64_t add_energy(void *context, uint64_t elapsed_ns, struct raw_process *processes, uint32_t count, struct raw_system *system)
 {
 	uint64_t *seen_ns = context;
@@ -383,6 +398,7 @@ int main(void)
 	        TEST(measured_blame_is_published_as_it_is),
 	        TEST(a_shell_of_short_commands_is_seen),
 	        TEST(a_hog_that_ended_has_its_score),
+	        TEST(the_source_knows_the_moment),
 	        TEST(what_meters_add_is_published),
 	        TEST(without_run_delays_there_is_no_blame),
 	        TEST(the_dead_use_nothing),
