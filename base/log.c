@@ -5,6 +5,7 @@
  * file too large rotates it, under a lock of the file itself that is only ever tried: nobody waits for a process that was
  * stopped in the middle, the file just grows until the next one tries. The others notice by the inode that the name leads elsewhere
  * and open that; what they wrote in between stands in path.1.
+ * With log_background() a thread does all that, and whoever logs only builds the line.
  */
 #include "base/log.h"
 
@@ -12,6 +13,7 @@
 #include "base/config.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log_writer.h"
 #include "base/terminal.h"
 #include "base/text.h"
 
@@ -31,15 +33,21 @@ enum {
 	CONSOLE_BYTES = 2048, /* below PIPE_BUF: poll() then promises that the write does not block */
 };
 
+/* A memory stream, reused for each line. */
+struct line {
+	FILE *stream;
+	char *text; /* owned by the stream until line_close() */
+	size_t length;
+};
+
 static struct {
 	struct log_options options;
 	char program[32], path[PATH_MAX - 16]; /* room for the suffix of rotated files */
 	int fd;
-	FILE *line; /* a memory stream, reused for each line */
-	char *text; /* its buffer, owned by it until log_close() */
-	size_t length;
-	uint64_t lost_lines; /* not written since the last line that was */
-	bool colour, ascii;  /* on the console */
+	struct line line;      /* of the one who logs */
+	struct line lost_line; /* of the one who writes to the file */
+	uint64_t lost_lines;   /* not written since the last line that was; counted by both */
+	bool colour, ascii;    /* on the console */
 } log_state = {.fd = -1, .options.level = LOG_INFO_};
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
@@ -167,9 +175,9 @@ static void write_fields(struct json *json, const struct log_field *fields, size
 	}
 }
 
-/* Builds the line in log_state.text. Returns false where there is no memory for it. */
-static bool build_line(
-        uint64_t now_ns, enum log_level level, const char *event, const char *message, const struct log_field *fields, size_t count)
+/* Builds the line in line->text. Returns false where there is no memory for it. */
+static bool build_line(struct line *line, uint64_t now_ns, enum log_level level, const char *event, const char *message,
+        const struct log_field *fields, size_t count)
 {
 	const struct log_field head[] = {
 	        LOG_TEXT("level", level_names[level]),
@@ -181,40 +189,59 @@ static bool build_line(
 	char time[40];
 	struct json json;
 
-	rewind(log_state.line);
-	json_begin(&json, log_state.line);
+	rewind(line->stream);
+	json_begin(&json, line->stream);
 	json_object_begin(&json);
 	json_key(&json, "time");
 	json_text(&json, clock_label(now_ns, time), sizeof(time));
 	write_fields(&json, head, sizeof(head) / sizeof(head[0]));
 	write_fields(&json, fields, count);
 	json_object_end(&json);
-	fputc('\n', log_state.line);
-	return fflush(log_state.line) == 0 && !ferror(log_state.line);
+	fputc('\n', line->stream);
+	return fflush(line->stream) == 0 && !ferror(line->stream);
+}
+
+static void count_lost(uint64_t lines)
+{
+	__atomic_add_fetch(&log_state.lost_lines, lines, __ATOMIC_RELAXED);
 }
 
 /* Lines that were lost are owned up to as soon as there is room again, before the next line. */
-static bool report_lost_lines(uint64_t now_ns)
+static bool report_lost_lines(void)
 {
-	const struct log_field count[] = {LOG_INTEGER("lines", log_state.lost_lines)};
+	uint64_t lost = __atomic_exchange_n(&log_state.lost_lines, 0, __ATOMIC_RELAXED);
+	const struct log_field count[] = {LOG_INTEGER("lines", lost)};
+	struct line *line = &log_state.lost_line;
 	char message[80];
 
-	if (log_state.lost_lines == 0)
+	if (lost == 0)
 		return true;
-	snprintf(message, sizeof(message), "%llu lines could not be written to this log", (unsigned long long)log_state.lost_lines);
-	if (!build_line(now_ns, LOG_WARNING_, "log_lines_lost", message, count, 1) || !write_line(log_state.text, log_state.length))
-		return false;
-	log_state.lost_lines = 0;
-	return true;
+	snprintf(message, sizeof(message), "%llu lines could not be written to this log", (unsigned long long)lost);
+	if (build_line(line, clock_now_ns(CLOCK_REALTIME), LOG_WARNING_, "log_lines_lost", message, count, 1) &&
+	        write_line(line->text, line->length))
+		return true;
+	count_lost(lost);
+	return false;
+}
+
+/* Of the one who writes to the file. */
+static void write_now(const char *text, size_t length)
+{
+	if (!prepare_file() || !report_lost_lines() || !write_line(text, length))
+		count_lost(1);
 }
 
 static void to_file(
         uint64_t now_ns, enum log_level level, const char *event, const char *message, const struct log_field *fields, size_t count)
 {
-	bool done = prepare_file() && report_lost_lines(now_ns) && build_line(now_ns, level, event, message, fields, count) &&
-	            write_line(log_state.text, log_state.length);
+	struct line *line = &log_state.line;
 
-	log_state.lost_lines += !done;
+	if (!build_line(line, now_ns, level, event, message, fields, count))
+		count_lost(1);
+	else if (!log_writer_runs())
+		write_now(line->text, line->length);
+	else if (!log_writer_put(line->text, line->length))
+		count_lost(1);
 }
 
 /* ---- the console ---- */
@@ -242,6 +269,20 @@ static void to_console(uint64_t now_ns, enum log_level level, const char *messag
 
 /* ---- the module ---- */
 
+static bool line_open(struct line *line)
+{
+	line->stream = open_memstream(&line->text, &line->length);
+	return line->stream != NULL;
+}
+
+static void line_close(struct line *line)
+{
+	if (line->stream)
+		fclose(line->stream);
+	free(line->text);
+	*line = (struct line){0};
+}
+
 static int open_log_file(const char *path, char error[256])
 {
 	char folder[PATH_MAX];
@@ -259,8 +300,7 @@ static int open_log_file(const char *path, char error[256])
 		if (failed)
 			return failed;
 	}
-	log_state.line = open_memstream(&log_state.text, &log_state.length);
-	int failed = log_state.line ? open_file() : -ENOMEM;
+	int failed = line_open(&log_state.line) && line_open(&log_state.lost_line) ? open_file() : -ENOMEM;
 	if (failed)
 		snprintf(error, 256, "cannot open log file %.150s: %s", path, strerror(-failed));
 	return failed;
@@ -296,14 +336,18 @@ int log_open_configured(const char *program, const struct config *config, const 
 	return log_open(&options, error);
 }
 
+int log_background(void)
+{
+	return log_state.line.stream ? log_writer_start(write_now) : 0;
+}
+
 void log_close(void)
 {
+	if (!log_writer_stop())
+		return; /* it hangs at the file, which stays open to it */
 	closefd(&log_state.fd);
-	if (log_state.line)
-		fclose(log_state.line);
-	log_state.line = NULL;
-	free(log_state.text);
-	log_state.text = NULL;
+	line_close(&log_state.line);
+	line_close(&log_state.lost_line);
 }
 
 void log_event(enum log_level level, const char *event, const char *message, const struct log_field *fields, size_t count)
@@ -312,7 +356,7 @@ void log_event(enum log_level level, const char *event, const char *message, con
 		return;
 	int saved = errno;
 	uint64_t now_ns = clock_now_ns(CLOCK_REALTIME);
-	if (log_state.line)
+	if (log_state.line.stream)
 		to_file(now_ns, level, event, message, fields, count);
 	if (log_state.options.console)
 		to_console(now_ns, level, message);

@@ -5,7 +5,7 @@
  * (path.1 ... path.N) is done by whichever of them finds it too large, under a file lock.
  *
  * No call waits: not for a disk that is full (the lines are counted, and reported when there is room again), not for another process, not for
- * a terminal that takes nothing. No call allocates, once a line as long has been written. Threads: one.
+ * a terminal that takes nothing; after log_background() not for a disk that stalls either. No call allocates, once a line as long has been written. Threads: one.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -34,6 +34,13 @@ struct config; /* base/config.h */
 /* The same with all that the configuration says; path is the file, "" for none. */
 int log_open_configured(const char *program, const struct config *config, const char *path, bool console, char error[256]);
 
+/*
+ * From here on a thread of the lowest priority writes to the file: a disk that stalls holds up that thread alone. A few lines wait for it; those
+ * beyond are counted, and reported. Call after log_open(), and before a time at which no line may wait. Returns 0, or -errno: nothing changes then.
+ */
+int log_background(void);
+
+/* What waits to be written is given a second for it. */
 void log_close(void);
 enum log_level log_level_of(const char *name);
 

@@ -60,6 +60,9 @@ int main(int argc, char **argv)
 	start_log(&options);
 	enum collector_exit code = collector_open(&collector, &options, error);
 	if (code == COLLECTOR_OK) {
+		/* A disk that stalls must not hold up the samples that tell of it. Where no thread can be had, lines are written as before. */
+		if (log_background() < 0)
+			log_say(LOG_DEBUG_, "log", "no thread writes this log");
 		say_started(&collector);
 		collector_run(&collector);
 		say_stopped(&collector);

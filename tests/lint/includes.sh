@@ -38,7 +38,7 @@ library_headers='ck_.*|sqlite3.*|toml\+\+/.*|jansson.*|cmocka.*|bpf/.*|libbpf.*|
 # Words that may stand in the link lists of a folder.
 links_of() {
 	case $1 in
-	base/) echo 'm' ;;
+	base/) echo 'm|Threads::Threads' ;;
 	shm/) echo 'base|ck' ;;
 	storage/) echo 'base|PkgConfig::sqlite3|m' ;;
 	collector/) echo "collector_[a-z]+|base|shm_writer|m|PkgConfig::libbpf|\\\$\\{CMAKE_DL_LIBS\\}|Threads::Threads" ;;
