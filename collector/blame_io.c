@@ -1,6 +1,8 @@
 /* blame_io.c - see blame_io.h. */
 #include "collector/blame_io.h"
 
+#include "base/assert.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -35,6 +37,9 @@ struct blame_io {
 	uint32_t map_mask;
 	bool mapped;
 	double orphan_bytes; /* dirtied by processes that are gone, and so are their parents */
+	double dirty_bytes;  /* of all, orphans included */
+	float *io_waits;     /* by record: block-io waiting of who can be a victim; the sample's own, to look at each record but twice */
+	float *mem_waits;
 };
 
 /* Sums over one sample. */
@@ -43,9 +48,8 @@ struct sums {
 	bool io_delay_known, mem_delay_known;
 	double io_time;                 /* of everybody */
 	double flusher_time, swap_time; /* of kernel threads, for others */
-	double covered;                 /* io waiting during which some device was busy */
 	double victims_mem_delay;
-	double dirty_bytes, pressure_bytes;
+	double pressure_bytes;
 };
 
 static uint32_t map_slots(uint32_t count)
@@ -68,6 +72,8 @@ struct blame_io *blame_io_init(struct pool *pool, const struct config *config, u
 	        .capacity = capacity,
 	        .pasts = {pasts[0], pasts[1]},
 	        .map = map,
+	        .io_waits = pool_take(pool, capacity, sizeof(float)),
+	        .mem_waits = pool_take(pool, capacity, sizeof(float)),
 	};
 	return blame;
 }
@@ -196,13 +202,9 @@ static void past_grow(
  */
 static double dirty_kept(const struct blame_io *blame, const struct rh_system *system, double faded)
 {
-	const struct past *before = blame->pasts[!blame->current];
-	double sum = blame->orphan_bytes;
-	for (uint32_t i = 0; i < blame->counts[!blame->current]; i++)
-		sum += before[i].dirty_bytes;
-	if (!rh_has(system->present, RH_S_dirty_bytes) || !(sum > 0))
+	if (!rh_has(system->present, RH_S_dirty_bytes) || !(blame->dirty_bytes > 0))
 		return faded;
-	return fmax(faded, fmin((double)system->dirty_bytes / sum, 1));
+	return fmax(faded, fmin((double)system->dirty_bytes / blame->dirty_bytes, 1));
 }
 
 /* One step of time. */
@@ -256,6 +258,7 @@ static void past_take(struct blame_io *blame, const struct rh_process *record, u
 		before->next = place;
 	blame->pasts[blame->current][place] = now;
 	blame->counts[blame->current]++;
+	blame->dirty_bytes += now.dirty_bytes;
 }
 
 /*
@@ -275,29 +278,13 @@ static void inherit(struct blame_io *blame)
 			bool is_parent = parent != NOT_FOUND && before[parent].start_time_ns <= before[heir].start_time_ns;
 			heir = is_parent ? parent : NOT_FOUND;
 		}
-		if (heir != NOT_FOUND && before[heir].next != NOT_FOUND)
+		if (heir != NOT_FOUND && before[heir].next != NOT_FOUND) {
 			now[before[heir].next].dirty_bytes += before[i].dirty_bytes;
-		else
+			blame->dirty_bytes += before[i].dirty_bytes;
+		} else {
 			blame->orphan_bytes += before[i].dirty_bytes;
+		}
 	}
-}
-
-static void remember(
-        struct blame_io *blame, const struct span *span, const struct rh_process *records, uint32_t count, const struct rh_system *system)
-{
-	struct step step = {
-	        .elapsed_s = span->comparable ? (double)span->elapsed_ns / NS_PER_S : 0,
-	        .faded = exp(-(double)span->elapsed_ns / blame->window_ns),
-	};
-	uint32_t cursor = 0;
-	blame->current = !blame->current;
-	blame->counts[blame->current] = 0;
-	blame->mapped = false;
-	step.kept = dirty_kept(blame, system, step.faded);
-	blame->orphan_bytes *= step.kept;
-	for (uint32_t i = 0; i < count; i++)
-		past_take(blame, &records[i], i, find_before(blame, &records[i], &cursor), &step);
-	inherit(blame);
 }
 
 /* ---- blame ---- */
@@ -332,28 +319,50 @@ static bool is_swapper(const struct rh_process *record)
 	return strncmp(record->command, "kswapd", 6) == 0;
 }
 
-static struct sums sums_of(const struct blame_io *blame, const struct rh_process *records, uint32_t count)
+static void sums_add(struct sums *sums, const struct rh_process *record)
 {
-	struct sums sums = {.dirty_bytes = blame->orphan_bytes, .pressure_bytes = NOBODYS_PRESSURE_BYTES};
+	double io_time = io_time_of(record), mem_delay = mem_delay_of(record);
+	sums->io_delay_known |= rh_has(record->present, RH_F_blkio_delay_ms_per_s);
+	sums->mem_delay_known |= mem_delay_is_known(record);
+	sums->io_delay += delay_of(record, RH_F_blkio_delay_ms_per_s, record->blkio_delay_ms_per_s);
+	sums->mem_delay += mem_delay;
+	sums->io_time += io_time;
+	if (!is_kernel_thread(record))
+		sums->victims_mem_delay += mem_delay;
+	else if (is_swapper(record))
+		sums->swap_time += io_time;
+	else
+		sums->flusher_time += io_time;
+}
+
+/* Takes over what is to be remembered of each record, and adds up what the sample is divided by. */
+static struct sums remember(
+        struct blame_io *blame, const struct span *span, const struct rh_process *records, uint32_t count, const struct rh_system *system)
+{
+	struct sums sums = {.pressure_bytes = NOBODYS_PRESSURE_BYTES};
+	struct step step = {
+	        .elapsed_s = span->comparable ? (double)span->elapsed_ns / NS_PER_S : 0,
+	        .faded = exp(-(double)span->elapsed_ns / blame->window_ns),
+	};
+	uint32_t cursor = 0;
+	blame->current = !blame->current;
+	blame->counts[blame->current] = 0;
+	blame->mapped = false;
+	step.kept = dirty_kept(blame, system, step.faded);
+	blame->orphan_bytes *= step.kept;
+	blame->dirty_bytes = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct rh_process *record = &records[i];
-		double io_time = io_time_of(record), mem_delay = mem_delay_of(record);
-		sums.io_delay_known |= rh_has(record->present, RH_F_blkio_delay_ms_per_s);
-		sums.mem_delay_known |= mem_delay_is_known(record);
-		sums.io_delay += delay_of(record, RH_F_blkio_delay_ms_per_s, record->blkio_delay_ms_per_s);
-		sums.mem_delay += mem_delay;
-		sums.io_time += io_time;
-		if (!is_kernel_thread(record))
-			sums.victims_mem_delay += mem_delay;
-		else if (is_swapper(record))
-			sums.swap_time += io_time;
-		else
-			sums.flusher_time += io_time;
+		past_take(blame, record, i, find_before(blame, record, &cursor), &step);
+		sums_add(&sums, record);
+		bool victim = !is_kernel_thread(record);
+		blame->io_waits[i] = victim ? (float)delay_of(record, RH_F_blkio_delay_ms_per_s, record->blkio_delay_ms_per_s) : 0;
+		blame->mem_waits[i] = victim ? (float)mem_delay_of(record) : 0;
 	}
-	for (uint32_t i = 0; i < blame->counts[blame->current]; i++) {
-		sums.dirty_bytes += blame->pasts[blame->current][i].dirty_bytes;
+	inherit(blame);
+	blame->dirty_bytes += blame->orphan_bytes;
+	for (uint32_t i = 0; i < blame->counts[blame->current]; i++)
 		sums.pressure_bytes += blame->pasts[blame->current][i].pressure_bytes;
-	}
 	return sums;
 }
 
@@ -368,7 +377,7 @@ static void io_time_add(struct rh_process *record, double io_time)
 /* Device time of kernel threads goes to those for whom they worked. What nobody can be charged with stays theirs. */
 static void writeback_charge(const struct blame_io *blame, const struct sums *sums, struct rh_process *records, uint32_t count)
 {
-	double by_dirty = sums->dirty_bytes > 0 ? sums->flusher_time / sums->dirty_bytes : 0, charged_dirty = 0;
+	double by_dirty = blame->dirty_bytes > 0 ? sums->flusher_time / blame->dirty_bytes : 0, charged_dirty = 0;
 	double by_pressure = sums->swap_time / sums->pressure_bytes, charged_pressure = 0;
 	if (!(by_dirty > 0) && !(by_pressure > 0))
 		return;
@@ -389,12 +398,9 @@ static void writeback_charge(const struct blame_io *blame, const struct sums *su
  * The part of a process's waiting during which some device was at work: one thread waits at most as long as that. More than a second in a second
  * are several threads.
  */
-static double covered_of(const struct rh_process *record, double io_time)
+static double covered_of(double wait, double io_time)
 {
-	double delay = delay_of(record, RH_F_blkio_delay_ms_per_s, record->blkio_delay_ms_per_s);
-	if (is_kernel_thread(record) || !(delay > 0))
-		return 0;
-	return delay * fmin(1, io_time / fmin(delay, 1000));
+	return wait > 0 ? wait * fmin(1, io_time / fmin(wait, 1000)) : 0;
 }
 
 #define SET(record, field, value) \
@@ -403,47 +409,44 @@ static double covered_of(const struct rh_process *record, double io_time)
 		rh_set((record)->present, RH_F_##field); \
 	} while (0)
 
-static void io_blame(struct sums *sums, struct rh_process *records, uint32_t count)
+/* Both are divided in one pass: a record is three cache misses. */
+static void blame_divide(const struct blame_io *blame, const struct sums *sums, struct rh_process *records, uint32_t count)
 {
+	const struct past *past = blame->pasts[blame->current], *end = past + blame->counts[blame->current];
+	double covered = 0, per_io_time = sums->io_time > 0 ? 1 / sums->io_time : 0;
 	for (uint32_t i = 0; i < count; i++)
-		sums->covered += covered_of(&records[i], sums->io_time);
+		covered += covered_of((double)blame->io_waits[i], sums->io_time);
 	for (uint32_t i = 0; i < count; i++) {
 		struct rh_process *record = &records[i];
-		if (!rh_has(record->present, RH_F_io_time_ms_per_s))
-			continue;
-		double part = sums->io_time > 0 ? io_time_of(record) / sums->io_time : 0;
-		SET(record, io_blame_ms_per_s, fmax(part * (sums->covered - covered_of(record, sums->io_time)), 0));
-	}
-}
-
-static void mem_blame(const struct blame_io *blame, const struct sums *sums, struct rh_process *records)
-{
-	for (uint32_t i = 0; i < blame->counts[blame->current]; i++) {
-		const struct past *past = &blame->pasts[blame->current][i];
-		struct rh_process *record = &records[past->record];
-		double own = is_kernel_thread(record) ? 0 : mem_delay_of(record);
-		if (past->mem_bytes != UINT64_MAX)
-			SET(record, mem_blame_ms_per_s,
-			        fmax(past->pressure_bytes / sums->pressure_bytes * (sums->victims_mem_delay - own), 0));
+		if (sums->io_delay_known && rh_has(record->present, RH_F_io_time_ms_per_s)) {
+			double others = covered - covered_of((double)blame->io_waits[i], sums->io_time);
+			SET(record, io_blame_ms_per_s, fmax(io_time_of(record) * per_io_time * others, 0));
+		}
+		if (past == end || past->record != i)
+			continue; /* gone: it holds no memory */
+		if (sums->mem_delay_known && past->mem_bytes != UINT64_MAX) {
+			double others = sums->victims_mem_delay - (double)blame->mem_waits[i];
+			SET(record, mem_blame_ms_per_s, fmax(past->pressure_bytes / sums->pressure_bytes * others, 0));
+		}
+		past++;
 	}
 }
 #undef SET
 
 void blame_io_run(struct blame_io *blame, const struct span *span, struct rh_process *records, uint32_t count, struct rh_system *system)
 {
-	remember(blame, span, records, count, system);
+	RH_ASSERT(count <= blame->capacity);
+	struct sums sums = remember(blame, span, records, count, system);
 	if (!span->comparable)
 		return;
-	struct sums sums = sums_of(blame, records, count);
 	writeback_charge(blame, &sums, records, count);
 	if (sums.io_delay_known) {
 		system->io_delay_ms_per_s = (float)sums.io_delay;
 		rh_set(system->present, RH_S_io_delay_ms_per_s);
-		io_blame(&sums, records, count);
 	}
 	if (sums.mem_delay_known) {
 		system->mem_delay_ms_per_s = (float)sums.mem_delay;
 		rh_set(system->present, RH_S_mem_delay_ms_per_s);
-		mem_blame(blame, &sums, records);
 	}
+	blame_divide(blame, &sums, records, count);
 }
