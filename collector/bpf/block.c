@@ -442,3 +442,13 @@ void block_collect(struct block *block, const struct walk_view *walk, uint64_t i
 	if (block->reclaim)
 		tick->signals |= UINT64_C(1) << RH_SIGNAL_reclaim;
 }
+
+void block_totals(const struct block *block, uint64_t *ret_busy_ns, uint64_t *ret_unowned_ns)
+{
+	const struct disk_row *rows = block->programs->bss->disks;
+	*ret_busy_ns = *ret_unowned_ns = 0;
+	for (uint32_t row = 0; row < DISK_ROWS; row++) {
+		*ret_busy_ns += __atomic_load_n(&rows[row].busy_ns, __ATOMIC_RELAXED);
+		*ret_unowned_ns += __atomic_load_n(&rows[row].unowned_ns, __ATOMIC_RELAXED);
+	}
+}

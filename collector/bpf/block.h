@@ -20,6 +20,12 @@ int block_open(const struct source_options *options, struct accounts *accounts, 
 void block_collect(struct block *block, const struct walk_view *walk, uint64_t interval_ns, struct raw_process *processes,
         struct raw_system *system, struct source_tick *tick);
 
+/*
+ * Since it was opened, all disks together: how long they were busy, and the part of it that no living process is charged with. Device times of all
+ * accounts and that part add up to the first, but for requests in flight.
+ */
+void block_totals(const struct block *block, uint64_t *ret_busy_ns, uint64_t *ret_unowned_ns);
+
 void block_close(struct block **block);
 
 #endif

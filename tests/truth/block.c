@@ -120,6 +120,41 @@ static void a_direct_reader(void **state)
 	assert_true(live.tick.signals >> RH_SIGNAL_block_requests & 1);
 }
 
+/* Everything that was charged: living processes, and who is gone. */
+static double charged_ns(double *ret_busy)
+{
+	uint64_t busy_ns, unowned_ns;
+	block_live_tick(&live);
+	block_totals(live.block, &busy_ns, &unowned_ns);
+	*ret_busy = (double)busy_ns;
+	return (double)(block_live_sum_ns(&live) + unowned_ns);
+}
+
+/* However many requests of whatever size are in flight: what is charged is the time that the disk was busy, to the nanosecond but for rounding. */
+static void charges_add_up(void **state)
+{
+	(void)state;
+	enum { READERS = 12 };
+	struct reader readers[READERS];
+	double busy_before, busy, charged, before;
+	for (unsigned i = 0; i < READERS; i++)
+		readers[i] = reader_start((size_t)4096 << i % 9);
+	before = charged_ns(&busy_before);
+	for (unsigned i = 0; i < 50; i++) {
+		pass(20);
+		block_live_tick(&live);
+	}
+	for (unsigned i = 0; i < READERS; i++)
+		reader_stop(&readers[i]);
+	pass(50);
+	charged = charged_ns(&busy) - before;
+	busy -= busy_before;
+	print_message("busy %.3f ms, charged %.3f ms\n", busy / 1e6, charged / 1e6);
+	assert_true(busy > 0);
+	/* requests of others that are in flight at the two moments */
+	assert_near(charged, busy, busy * 0.002 + 2e6);
+}
+
 /*
  * Requests that are given to the kernel all at once, and complete while their process sleeps: all of their device time is in the records, though the
  * walk says that the process did not run.
@@ -350,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_direct_reader),
+	        cmocka_unit_test(charges_add_up),
 	        cmocka_unit_test(who_sleeps_while_the_disk_works),
 	        cmocka_unit_test(a_victim),
 	        cmocka_unit_test(writeback),
