@@ -42,7 +42,7 @@ struct raw_process {
 	uint64_t blkio_delay_ns, swapin_delay_ns, reclaim_delay_ns, thrashing_delay_ns, compaction_delay_ns, irq_delay_ns;
 	/* run-queue waiting inflicted on others since the start; where absent the caller estimates it */
 	uint64_t cpu_blame_ns;
-	uint64_t io_time_ns; /* time of devices spent on its requests, since the start: RH_F_io_time_ms_per_s */
+	uint64_t io_time_ns;  /* time of devices spent on its requests, since the start: RH_F_io_time_ms_per_s */
 	uint64_t end_time_ns; /* since boot; of records in source_tick.ended alone: RH_F_lifetime_ns */
 	/* levels */
 	uint64_t cgroup_id;
@@ -69,11 +69,11 @@ struct raw_system {
 	uint32_t disk_inflight;
 	double gpu_busy_ratio;
 	/* scheduler accounting */
-	uint16_t waiting; /* threads waiting for a cpu now */
+	uint16_t waiting;              /* threads waiting for a cpu now */
 	uint64_t switches;             /* context switches seen since the start: RH_S_switches_per_s */
 	uint64_t run_delay_unowned_ns; /* run-queue waiting that no process caused, since the start: RH_S_run_delay_unattributed_ms_per_s */
 	uint32_t kernel_bytes;         /* kernel memory of our maps, or the most that can be told: RH_S_self_kernel_bytes */
-	uint64_t hook_ns;              /* cpu time that the programs in the kernel took, an estimate, since the start: RH_S_hook_cost_ratio */
+	uint64_t hook_ns; /* cpu time that the programs in the kernel took, an estimate, since the start: RH_S_hook_cost_ratio */
 	/* block accounting, of the device with the highest mean latency since the tick before */
 	float disk_slowest_latency_ns, disk_latency_max_ns;
 	uint32_t disk_slowest_device; /* major << 20 | minor */
@@ -92,14 +92,14 @@ struct source_options {
 
 /* What a tick reports beside the records. */
 struct source_tick {
-	uint32_t count;      /* raw records filled in, one per process, in any order, pids unique */
-	uint32_t unreadable; /* processes of which a file could not be read */
-	uint32_t dropped;    /* processes there was no room for */
-	uint32_t degraded;   /* bits of enum rh_degraded that the source has taken upon itself */
-	bool discontinuous;  /* system counters ran backwards, or a cpu came or went */
+	uint32_t count;             /* raw records filled in, one per process, in any order, pids unique */
+	uint32_t unreadable;        /* processes of which a file could not be read */
+	uint32_t dropped;           /* processes there was no room for */
+	uint32_t degraded;          /* bits of enum rh_degraded that the source has taken upon itself */
+	bool discontinuous;         /* system counters ran backwards, or a cpu came or went */
 	uint64_t taken_boottime_ns; /* the moment that the values of processes are of, BOOTTIME; 0: that of the call */
-	uint64_t signals;    /* bits of enum rh_signal that were live in this tick */
-	uint64_t events_lost; /* events that found no room since the tick before; what they told is lost */
+	uint64_t signals;           /* bits of enum rh_signal that were live in this tick */
+	uint64_t events_lost;       /* events that found no room since the tick before; what they told is lost */
 	/*
 	 * Processes that ended since the tick before, with their final counters, state zombie, end_time_ns; none of them is among the records.
 	 * Memory of the source, valid until its next tick. A source that cannot watch exits leaves ended_count 0.
