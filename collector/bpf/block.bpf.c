@@ -97,11 +97,15 @@ static __always_inline void pending_free(struct pending *pending)
 	__sync_fetch_and_add(&pending_groups[slot / PENDING_GROUP], -1);
 }
 
-/* A process that is about to go would leave an account that nobody frees. */
+/* So that there is an account to charge later. A process that is about to go would leave one that nobody frees. */
 static __always_inline void account_claim(const struct task_struct *task)
 {
-	if (!(task->flags & TASK_FLAG_EXITING))
-		account_of(task->tgid);
+	if ((task->flags & TASK_FLAG_EXITING) || account_of(task->tgid))
+		return;
+	uint32_t cpu = bpf_get_smp_processor_id();
+	struct account_cpu *numbers = bpf_map_lookup_elem(&account_cpus, &cpu);
+	if (numbers)
+		__sync_fetch_and_add(&numbers->accounts_full, 1);
 }
 
 /* ---- disks ---- */
