@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "readers/common/options.h"
 #include "readers/common/output.h"
-#include "readers/doctor/print.h"
+#include "readers/doctor/doctor_print.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -54,9 +54,9 @@ int doctor_main(int argc, char **argv)
 		return output_end(EXIT_FAILURE);
 	examine(report, options.instance, config_fd);
 	if (options.json)
-		print_json(stdout, report);
+		doctor_print_json(stdout, report);
 	else
-		print_text(stdout, report);
+		doctor_print_text(stdout, report);
 	int code = report->probed ? EXIT_SUCCESS : EXIT_FAILURE;
 	free(report);
 	return output_end(code);

@@ -1,9 +1,9 @@
 /*
- * print_json.c - the report of `doctor` as JSON, see print.h.
+ * doctor_print_json.c - the report of `doctor` as JSON, see doctor_print.h.
  */
 #include "base/json.h"
 #include "readers/common/attach.h"
-#include "readers/doctor/print.h"
+#include "readers/doctor/doctor_print.h"
 #include "rogue/tables.h"
 
 static void text_member(struct json *json, const char *key, const char *text)
@@ -111,7 +111,7 @@ static void json_capabilities(struct json *json, const struct report *report)
 	json_array_end(json);
 }
 
-void print_json(FILE *out, const struct report *report)
+void doctor_print_json(FILE *out, const struct report *report)
 {
 	struct json json;
 

@@ -1,9 +1,9 @@
 /*
- * print_text.c - the report of `doctor` for people, see print.h: a line for each signal, then what is missing and what enables it.
+ * doctor_print_text.c - the report of `doctor` for people, see doctor_print.h: a line for each signal, then what is missing and what enables it.
  */
 #include "base/text.h"
 #include "readers/common/table.h"
-#include "readers/doctor/print.h"
+#include "readers/doctor/doctor_print.h"
 #include "rogue/tables.h"
 
 #include <stdarg.h>
@@ -232,7 +232,7 @@ static void text_unused(FILE *out, const struct report *report)
 	        "");
 }
 
-void print_text(FILE *out, const struct report *report)
+void doctor_print_text(FILE *out, const struct report *report)
 {
 	text_here(out, report);
 	text_daemon(out, report);
