@@ -289,17 +289,13 @@ static void inherit(struct blame_io *blame)
 
 /* ---- blame ---- */
 
-static double delay_of(const struct rh_process *record, unsigned id, float value)
-{
-	return rh_has(record->present, id) ? (double)value : 0;
-}
+/* Of what is absent the memory is not even looked at: most of it is in the colder part of the record. */
+#define DELAY_OF(record, field) (rh_has((record)->present, RH_F_##field) ? (double)(record)->field : 0)
 
 static double mem_delay_of(const struct rh_process *record)
 {
-	return delay_of(record, RH_F_swapin_delay_ms_per_s, record->swapin_delay_ms_per_s) +
-	       delay_of(record, RH_F_reclaim_delay_ms_per_s, record->reclaim_delay_ms_per_s) +
-	       delay_of(record, RH_F_thrashing_delay_ms_per_s, record->thrashing_delay_ms_per_s) +
-	       delay_of(record, RH_F_compaction_delay_ms_per_s, record->compaction_delay_ms_per_s);
+	return DELAY_OF(record, swapin_delay_ms_per_s) + DELAY_OF(record, reclaim_delay_ms_per_s) +
+	       DELAY_OF(record, thrashing_delay_ms_per_s) + DELAY_OF(record, compaction_delay_ms_per_s);
 }
 
 static bool mem_delay_is_known(const struct rh_process *record)
@@ -310,7 +306,7 @@ static bool mem_delay_is_known(const struct rh_process *record)
 
 static double io_time_of(const struct rh_process *record)
 {
-	return delay_of(record, RH_F_io_time_ms_per_s, record->io_time_ms_per_s);
+	return DELAY_OF(record, io_time_ms_per_s);
 }
 
 /* kswapd writes what does not fit into memory any more; other kernel threads write what was dirtied. */
@@ -324,7 +320,7 @@ static void sums_add(struct sums *sums, const struct rh_process *record)
 	double io_time = io_time_of(record), mem_delay = mem_delay_of(record);
 	sums->io_delay_known |= rh_has(record->present, RH_F_blkio_delay_ms_per_s);
 	sums->mem_delay_known |= mem_delay_is_known(record);
-	sums->io_delay += delay_of(record, RH_F_blkio_delay_ms_per_s, record->blkio_delay_ms_per_s);
+	sums->io_delay += DELAY_OF(record, blkio_delay_ms_per_s);
 	sums->mem_delay += mem_delay;
 	sums->io_time += io_time;
 	if (!is_kernel_thread(record))
@@ -356,7 +352,7 @@ static struct sums remember(
 		past_take(blame, record, i, find_before(blame, record, &cursor), &step);
 		sums_add(&sums, record);
 		bool victim = !is_kernel_thread(record);
-		blame->io_waits[i] = victim ? (float)delay_of(record, RH_F_blkio_delay_ms_per_s, record->blkio_delay_ms_per_s) : 0;
+		blame->io_waits[i] = victim ? (float)DELAY_OF(record, blkio_delay_ms_per_s) : 0;
 		blame->mem_waits[i] = victim ? (float)mem_delay_of(record) : 0;
 	}
 	inherit(blame);
