@@ -28,6 +28,8 @@ enum {
 	START_SLACK_NS = 20 * NS_PER_MS, /* two clock ticks: stat gives whole ones */
 };
 
+enum thread_state { BEGINNING, BEGUN, ENDED };
+
 /* What the thread has. It outlives the meter if the thread hangs. */
 struct gpu_thread {
 	struct pool pool; /* this struct */
@@ -39,7 +41,7 @@ struct gpu_thread {
 	atomic_uint between;   /* number of the result between thread and tick, FRESH or not */
 	pthread_mutex_t mutex; /* of what follows; no tick takes it */
 	pthread_cond_t changed;
-	enum { BEGINNING, BEGUN, ENDED } state;
+	enum thread_state state;
 	int result; /* of begin */
 	char error[256];
 	bool abandoned; /* nobody will join it */
@@ -77,7 +79,7 @@ static void thread_free(struct gpu_thread *thread)
 	pool_release(&pool);
 }
 
-static void state_set(struct gpu_thread *thread, int state)
+static void state_set(struct gpu_thread *thread, enum thread_state state)
 {
 	pthread_mutex_lock(&thread->mutex);
 	thread->state = state;
@@ -144,13 +146,13 @@ static void *thread_run(void *context)
 }
 
 /* Waits until the state is no longer `state`. Returns what it is then, or still is after that time. Holds the mutex. */
-static int state_await(struct gpu_thread *thread, int state, uint64_t ns)
+static enum thread_state state_await(struct gpu_thread *thread, enum thread_state state, uint64_t ns)
 {
 	const struct timespec until = clock_timespec(clock_now_ns(CLOCK_MONOTONIC) + ns);
 	int result = 0;
-	while ((int)thread->state == state && result == 0)
+	while (thread->state == state && result == 0)
 		result = pthread_cond_timedwait(&thread->changed, &thread->mutex, &until);
-	return (int)thread->state;
+	return thread->state;
 }
 
 /* Signals are for the thread that waits for them. */
@@ -176,7 +178,7 @@ static void thread_end(struct gpu_thread *thread, uint64_t wait_ns)
 	atomic_store(&thread->stop, true);
 	pthread_cond_signal(&thread->changed);
 	uint64_t until_ns = clock_now_ns(CLOCK_MONOTONIC) + wait_ns;
-	int state = state_await(thread, BEGINNING, wait_ns);
+	enum thread_state state = state_await(thread, BEGINNING, wait_ns);
 	if (state == BEGUN) {
 		uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
 		state = state_await(thread, BEGUN, until_ns > now_ns ? until_ns - now_ns : 0);
@@ -232,7 +234,8 @@ int gpu_open(const struct gpu_options *options, struct meter **ret_meter, char e
 		return result;
 
 	pthread_mutex_lock(&thread->mutex);
-	int state = state_await(thread, BEGINNING, options->begin_ns > 0 ? options->begin_ns : (uint64_t)BEGIN_SECONDS * NS_PER_S);
+	enum thread_state state =
+	        state_await(thread, BEGINNING, options->begin_ns > 0 ? options->begin_ns : (uint64_t)BEGIN_SECONDS * NS_PER_S);
 	if (state == ENDED) {
 		result = thread->result;
 		memcpy(error, thread->error, sizeof(thread->error));

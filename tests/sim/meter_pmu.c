@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,15 +38,20 @@ __attribute__((no_sanitize("address", "thread", "undefined"), noinline)) static 
 		pages[i * size] = 1;
 }
 
-static void faults_cause(size_t count)
+/* Returns how many faults the kernel counted, as getrusage() tells. */
+static uint64_t faults_cause(size_t count)
 {
+	struct rusage before, after;
 	size_t bytes = count * (size_t)sysconf(_SC_PAGESIZE);
 	void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (pages == MAP_FAILED)
 		abort();
 	(void)madvise(pages, bytes, MADV_NOHUGEPAGE);
+	getrusage(RUSAGE_THREAD, &before);
 	pages_touch(pages, count);
+	getrusage(RUSAGE_THREAD, &after);
 	munmap(pages, bytes);
+	return (uint64_t)(after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt);
 }
 
 static void *thread_run(void *context)
@@ -53,7 +59,7 @@ static void *thread_run(void *context)
 	pthread_mutex_lock(&gate);
 	pthread_mutex_unlock(&gate);
 	if (context != NULL)
-		faults_cause(PAGES);
+		*(uint64_t *)context = faults_cause(PAGES);
 	return NULL;
 }
 
@@ -61,19 +67,23 @@ static void *thread_run(void *context)
 static int counted_main(void)
 {
 	pthread_t thread = pthread_self();
+	uint64_t faults = 0, thread_faults = 0;
 	for (char order; read(STDIN_FILENO, &order, 1) == 1;) {
 		pthread_t one;
 		switch (order) {
+		case '?': /* is it there? */
+			break;
 		case 't': /* touch pages */
-			faults_cause(PAGES);
+			faults = faults_cause(PAGES);
 			break;
 		case 'n': /* a new thread, which waits */
 			pthread_mutex_lock(&gate);
-			pthread_create(&thread, NULL, thread_run, &gate);
+			pthread_create(&thread, NULL, thread_run, &thread_faults);
 			break;
 		case 'x': /* let it touch pages and end */
 			pthread_mutex_unlock(&gate);
 			pthread_join(thread, NULL);
+			faults = thread_faults;
 			break;
 		case 'c': /* a crowd */
 			pthread_mutex_lock(&gate);
@@ -83,7 +93,7 @@ static int counted_main(void)
 		default:
 			return 1;
 		}
-		if (write(STDOUT_FILENO, &order, 1) != 1)
+		if (write(STDOUT_FILENO, &faults, sizeof(faults)) != (ssize_t)sizeof(faults))
 			return 1;
 	}
 	_exit(0); /* with all threads that still wait */
@@ -108,6 +118,15 @@ struct world {
 	char error[256];
 };
 
+/* Returns the page faults that it caused. */
+static uint64_t order(const struct counted *counted, char what)
+{
+	uint64_t faults;
+	assert_int_equal(write(counted->orders, &what, 1), 1);
+	assert_int_equal(read(counted->answers, &faults, sizeof(faults)), sizeof(faults));
+	return faults;
+}
+
 static struct counted counted_start(void)
 {
 	int orders[2], answers[2];
@@ -125,6 +144,7 @@ static struct counted counted_start(void)
 	}
 	close(orders[0]);
 	close(answers[1]);
+	order(&counted, '?'); /* its start causes faults, too */
 	return counted;
 }
 
@@ -136,14 +156,6 @@ static void counted_end(struct counted *counted)
 	close(counted->answers);
 	assert_int_equal(waitpid(counted->pid, NULL, 0), counted->pid);
 	counted->pid = 0;
-}
-
-static void order(const struct counted *counted, char what)
-{
-	char answer;
-	assert_int_equal(write(counted->orders, &what, 1), 1);
-	assert_int_equal(read(counted->answers, &answer, 1), 1);
-	assert_int_equal(answer, what);
 }
 
 /* Entries of a folder that are numbers. */
@@ -252,17 +264,18 @@ static void counts_what_happens(void **state)
 	assert_true(is_counted(world, 0) && is_counted(world, 1));
 	uint64_t begin = record(world, 0)->cycles, other = record(world, 1)->cycles;
 	assert_true(begin < PAGES);
-	order(&world->counted[0], 't');
+	uint64_t faults = order(&world->counted[0], 't');
+	assert_true(faults > 0);
 	tick(world, 1);
-	more_faults(world, 0, begin, PAGES);
+	more_faults(world, 0, begin, faults);
 	more_faults(world, 1, other, 0);
 	assert_true(record(world, 0)->instructions > 0); /* it ran */
 	uint64_t ran = record(world, 0)->instructions;
-	order(&world->counted[0], 't');
-	order(&world->counted[1], 't');
+	faults += order(&world->counted[0], 't');
+	uint64_t other_faults = order(&world->counted[1], 't');
 	tick(world, 1);
-	more_faults(world, 0, begin, 2 * PAGES);
-	more_faults(world, 1, other, PAGES);
+	more_faults(world, 0, begin, faults);
+	more_faults(world, 1, other, other_faults);
 	assert_true(record(world, 0)->instructions > ran);
 }
 
@@ -274,10 +287,10 @@ static void threads_are_found_and_not_forgotten(void **state)
 	order(&world->counted[0], 'n');
 	tick(world, 1); /* it is found here */
 	uint64_t begin = record(world, 0)->cycles;
-	order(&world->counted[0], 'x'); /* it works, and ends before anybody looks */
+	uint64_t faults = order(&world->counted[0], 'x'); /* it works, and ends before anybody looks */
 	for (int i = 0; i < 5; i++) {
 		tick(world, 1);
-		more_faults(world, 0, begin, PAGES);
+		more_faults(world, 0, begin, faults);
 	}
 	assert_int_equal(files(), world->files + 1 + 2 * PMU_EVENTS); /* /proc, and two threads */
 }
@@ -298,10 +311,10 @@ static void only_the_busiest(void **state)
 	assert_true(is_counted(world, 1));
 	assert_int_equal(files(), world->files + 1 + PMU_EVENTS);
 	uint64_t begin = record(world, 1)->cycles;
-	order(&world->counted[1], 't');
+	uint64_t faults = order(&world->counted[1], 't');
 	world->cpu_ns[1] += 1000;
 	tick(world, 3 * (uint64_t)NS_PER_S); /* chosen again: it goes on */
-	more_faults(world, 1, begin, PAGES);
+	more_faults(world, 1, begin, faults);
 }
 
 static void a_process_that_is_gone(void **state)
