@@ -32,6 +32,8 @@ enum {
 	LIFE_S = 100,
 	LOOKED_UP = 40,
 	WATCH_MS = 2500,
+	STEP_MS = 50,
+	GONE_MS = 10000,
 };
 
 struct crowd {
@@ -124,7 +126,8 @@ static void be_threads(struct shared *shared, unsigned count)
 		shared->count++;
 }
 
-static void gather(struct crowd *crowd, void (*be)(struct shared *, unsigned), unsigned count)
+/* Watches all the while. */
+static void gather(struct crowd *crowd, struct watch *watch, void (*be)(struct shared *, unsigned), unsigned count)
 {
 	pid_t parent = getpid();
 	fflush(NULL);
@@ -141,23 +144,28 @@ static void gather(struct crowd *crowd, void (*be)(struct shared *, unsigned), u
 		for (;;)
 			pause();
 	}
-	for (int ms = 0; ms < LIFE_S * 1000 && !crowd->shared->ready; ms += 10)
-		poll(NULL, 0, 10);
+	for (int ms = 0; ms < LIFE_S * 1000 && !crowd->shared->ready; ms += STEP_MS)
+		watch_for(watch, &crowd->live, STEP_MS);
 	assert_int_equal(crowd->shared->ready, 1);
 }
 
-static void disperse(struct crowd *crowd)
+/* They are children of the test once their own parent is gone. Those that have not ended yet would be in the way of the next test. */
+static void disperse(struct crowd *crowd, struct watch *watch)
 {
-	if (crowd->keeper <= 0)
-		return;
-	kill(-crowd->keeper, SIGKILL);
-	kill(crowd->keeper, SIGKILL);
-	waitpid(crowd->keeper, NULL, 0);
+	bool are_left = crowd->keeper > 0;
+	if (are_left)
+		kill(-crowd->keeper, SIGKILL);
+	for (int ms = 0; ms < GONE_MS && are_left; ms += STEP_MS) {
+		pid_t ended;
+		while ((ended = waitpid(-crowd->keeper, NULL, WNOHANG)) > 0)
+			;
+		are_left = ended == 0;
+		if (are_left && watch)
+			watch_for(watch, &crowd->live, STEP_MS);
+		else if (are_left)
+			poll(NULL, 0, STEP_MS);
+	}
 	crowd->keeper = 0;
-	/* Those of them that have not ended yet would be in the way of the next test. */
-	for (unsigned i = 0; i < LOOKED_UP; i++)
-		for (int ms = 0; ms < 5000 && crowd->shared->some[i] > 0 && kill(crowd->shared->some[i], 0) == 0; ms += 10)
-			poll(NULL, 0, 10);
 }
 
 /* ---- set-up ---- */
@@ -170,8 +178,10 @@ static int begin(void **state, bool by_bpf)
 		return -1;
 	*state = crowd;
 	crowd->by_bpf = by_bpf;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	crowd->shared = mmap(NULL, sizeof(*crowd->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	snprintf(config, sizeof(config), "sampling.interval=0.2\nsampling.sampler=%s\nring.history=10\n", by_bpf ? "bpf" : "procfs");
+	snprintf(config, sizeof(config), "sampling.interval=0.2\nsampling.sampler=%s\nring.history=10\nring.min_mib=256\n",
+	        by_bpf ? "bpf" : "procfs");
 	return crowd->shared != MAP_FAILED && live_collector_start(&crowd->live, "crowd", config) ? 0 : -1;
 }
 
@@ -190,7 +200,7 @@ static int end(void **state)
 	struct crowd *crowd = *state;
 	if (!crowd)
 		return 0;
-	disperse(crowd);
+	disperse(crowd, NULL);
 	live_collector_stop(&crowd->live);
 	munmap(crowd->shared, sizeof(*crowd->shared));
 	free(crowd);
@@ -227,7 +237,7 @@ static void crowd_of_processes_is_told_of(void **state)
 	struct watch watch;
 	struct rh_process record;
 	watch_begin(&watch, &crowd->live);
-	gather(crowd, be_processes, room);
+	gather(crowd, &watch, be_processes, room);
 	watch_all(crowd, &watch);
 	const struct rh_view *view = &crowd->live.view;
 	assert_true(view->total >= crowd->shared->count);
@@ -236,7 +246,7 @@ static void crowd_of_processes_is_told_of(void **state)
 		found +=
 		        live_collector_find(&crowd->live, crowd->shared->some[i], false, &record) && record.ppid == (uint32_t)crowd->keeper;
 	assert_true(found == LOOKED_UP || view->count < view->total);
-	disperse(crowd);
+	disperse(crowd, &watch);
 	watch_until(&watch, &crowd->live, clock_now_ns(CLOCK_MONOTONIC));
 	watch_assert_sound(&watch, "crowd of processes");
 	assert_int_equal(watch.last.lost_count, watch.first.lost_count);
@@ -249,12 +259,12 @@ static void crowd_of_threads_is_told_of(void **state)
 	struct watch watch;
 	struct rh_process record;
 	watch_begin(&watch, &crowd->live);
-	gather(crowd, be_threads, room);
+	gather(crowd, &watch, be_threads, room);
 	watch_all(crowd, &watch);
 	assert_true(live_collector_find(&crowd->live, crowd->keeper, false, &record));
 	assert_int_equal(record.threads_count, crowd->shared->count + 1);
 	assert_true(record.cpu_time_ns > 0);
-	disperse(crowd);
+	disperse(crowd, &watch);
 	watch_until(&watch, &crowd->live, clock_now_ns(CLOCK_MONOTONIC));
 	watch_assert_sound(&watch, "crowd of threads");
 	assert_int_equal(watch.last.lost_count, watch.first.lost_count);

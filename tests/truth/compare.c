@@ -142,8 +142,12 @@ static bool limits_of(const struct comparison *comparison, const struct row *row
 		*ret_low = before;
 	if (rested && row->above == MOVING_NS)
 		*ret_high = after;
-	if (row->notes & WAITING && !rested)
+	if (row->notes & WAITING && !rested) {
 		*ret_high += (int64_t)comparison->span_ns * moving_threads(comparison);
+		/* One that waits and is taken to another cpu has its wait counted in two parts; the /proc back end reads again when it has run. */
+		if (comparison->backend == BY_PROCFS && (int64_t)comparison->record->cpu_time_ns <= comparison->before->value[PEER_CPU])
+			*ret_low = 0;
+	}
 	if (row->notes & LIVING && !comparison->all_living) {
 		*ret_high = INT64_MAX;
 		/* Nothing keeps for /proc what a thread did in its last interval. */
