@@ -40,7 +40,8 @@ struct {
 	__uint(max_entries, 4096); /* set before loading */
 } last_words SEC(".maps");
 
-uint32_t epoch; /* of intervals: which bank of the accounts is written */
+uint32_t epoch;   /* of intervals: which bank of the accounts is written */
+uint64_t walk_ns; /* begin of the newest walk, BOOTTIME: who began later was in none */
 
 /* ---- accounts ---- */
 
@@ -241,6 +242,12 @@ static __always_inline uint64_t exec_of(const struct task_struct *task)
 	return sum > own ? sum : own;
 }
 
+/* Run delay of a thread, where the kernel counts it. */
+static __always_inline uint64_t wait_of(const struct task_struct *task)
+{
+	return bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
+}
+
 /* Frees an account. What was charged to it and never told, the parent has on its account. */
 static __always_inline void account_close(struct account *account, struct account *parent)
 {
@@ -279,7 +286,7 @@ static __always_inline void account_close(struct account *account, struct accoun
 static __always_inline void tell_tail(struct task_struct *task, struct account *account, struct account *parent, uint32_t cpu)
 {
 	uint64_t told = account->exited_exec_ns, exec = exec_of(task), before = told & ~(uint64_t)ACCOUNT_TOLD_BITS;
-	uint64_t wait = task->sched_info.run_delay, more = exec > before ? exec - before : 0;
+	uint64_t wait = wait_of(task), more = exec > before ? exec - before : 0;
 	struct last_words_tail *tail = told & ACCOUNT_TOLD_PARENT ? NULL : bpf_ringbuf_reserve(&last_words, sizeof(*tail), 0);
 	account->exited_exec_ns = (before + more) | (told & ACCOUNT_TOLD_BITS);
 	if (!tail) {
@@ -441,12 +448,20 @@ int BPF_PROG(on_migrate, struct task_struct *task)
 
 /* ---- last words ---- */
 
+/* Some kernels count no io of processes. */
+static __always_inline bool has_io(const struct task_struct *task)
+{
+	return bpf_core_field_exists(task->ioac.read_bytes);
+}
+
 /* What that thread adds to its process. */
 static __always_inline void tell_thread(struct last_words *words, const struct task_struct *task)
 {
-	words->read_bytes += task->ioac.read_bytes;
-	words->write_bytes += task->ioac.write_bytes;
-	words->syscalls += task->ioac.syscr + task->ioac.syscw;
+	if (has_io(task)) {
+		words->read_bytes += task->ioac.read_bytes;
+		words->write_bytes += task->ioac.write_bytes;
+		words->syscalls += task->ioac.syscr + task->ioac.syscw;
+	}
 	words->minor_faults += task->min_flt;
 	words->major_faults += task->maj_flt;
 	words->voluntary_csw += task->nvcsw;
@@ -457,9 +472,9 @@ static __always_inline void tell_counters(struct last_words *words, const struct
 {
 	const struct signal_struct *group = task->signal;
 	const struct task_struct *leader = task->group_leader;
-	words->read_bytes = group->ioac.read_bytes;
-	words->write_bytes = group->ioac.write_bytes;
-	words->syscalls = group->ioac.syscr + group->ioac.syscw;
+	words->read_bytes = has_io(task) ? group->ioac.read_bytes : 0;
+	words->write_bytes = has_io(task) ? group->ioac.write_bytes : 0;
+	words->syscalls = has_io(task) ? group->ioac.syscr + group->ioac.syscw : 0;
 	words->minor_faults = group->min_flt;
 	words->major_faults = group->maj_flt;
 	words->voluntary_csw = group->nvcsw;
@@ -506,27 +521,29 @@ static __always_inline void tell_account(struct last_words *words, struct accoun
 	words->mem_wait_ns = account->mem_wait_ns;
 }
 
-/* There was no room for its last words: its parent has the sums. */
-static __always_inline void tell_parent(const struct task_struct *task, struct account *account, uint64_t exec, uint32_t cpu)
+/* There was no room for its last words: its parent has the sums, unless some walk has seen it, and its parent must not have that again. */
+static __always_inline void tell_parent(const struct task_struct *task, uint64_t exec, uint32_t cpu)
 {
 	struct account *parent = account_of(task->real_parent->tgid);
 	const struct signal_struct *group = task->signal;
 	count_lost(cpu);
-	if (!parent)
+	if (!parent || task->group_leader->start_boottime < walk_ns)
 		return;
-	uint64_t io = group->ioac.read_bytes + group->ioac.write_bytes + task->ioac.read_bytes + task->ioac.write_bytes;
 	__sync_fetch_and_add(&parent->brief_count, 1);
 	__sync_fetch_and_add(&parent->brief_cpu_ns, exec);
-	__sync_fetch_and_add(&parent->brief_io_bytes, io);
 	__sync_fetch_and_add(&parent->brief_faults, group->min_flt + group->maj_flt + task->min_flt + task->maj_flt);
+	if (!has_io(task))
+		return;
+	uint64_t io = group->ioac.read_bytes + group->ioac.write_bytes + task->ioac.read_bytes + task->ioac.write_bytes;
+	__sync_fetch_and_add(&parent->brief_io_bytes, io);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	uint64_t wait = task->sched_info.run_delay;
-	if (task->signal->live.counter) { /* other threads go on */
-		struct account *account = account_of(task->tgid);
+	uint64_t wait = wait_of(task);
+	if (task->signal->live.counter) { /* other threads go on; a main thread that has ended stays with them, and keeps what it has */
+		struct account *account = task->pid == task->tgid ? NULL : account_of(task->tgid);
 		if (account)
 			__sync_fetch_and_add(&account->exited_run_delay_ns, wait);
 		return 0;
@@ -543,14 +560,14 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!words) {
 		if (account)
 			account->exited_exec_ns = exec | ACCOUNT_TOLD | ACCOUNT_TOLD_PARENT;
-		tell_parent(task, account, exec, cpu);
+		tell_parent(task, exec, cpu);
 		return 0;
 	}
 	words->kind = LAST_WORDS_END;
 	words->cpu_time_ns = exec;
 	tell_identity(words, task);
 	tell_counters(words, task);
-	tell_account(words, account, wait);
+	tell_account(words, account, task->group_leader == task ? wait : wait + wait_of(task->group_leader));
 	bpf_ringbuf_submit(words, BPF_RB_NO_WAKEUP);
 	return 0;
 }
