@@ -122,7 +122,8 @@ static void all_there_is(void **state)
 
 	meters_open(&meters, &world->options);
 	assert_int_equal(meters.count, 2);
-	assert_int_equal(entries("/proc/self/task"), threads + 1);
+	unsigned working = entries("/proc/self/task");
+	assert_true(working > threads); /* a sanitizer may have one of its own from here on */
 	uint64_t signals = 0;
 	struct raw_process process = {0};
 	for (int i = 0; i < 60000 && process.gpu_time_ns != 70; i++) {
@@ -140,7 +141,7 @@ static void all_there_is(void **state)
 	assert_false(rh_has(process.present, RH_F_cycles_count));
 	meters_close(&meters);
 	assert_int_equal(meters.count, 0);
-	assert_int_equal(entries("/proc/self/task"), threads);
+	assert_int_equal(entries("/proc/self/task"), working - 1);
 	assert_int_equal(entries("/proc/self/fd"), files);
 }
 
