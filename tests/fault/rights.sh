@@ -1,6 +1,6 @@
 #!/bin/bash
 # Which capabilities a collector of root has once it samples: those of its table and no others, in every thread; and what goes on without them: a ring
-# made anew for its group, a log that is rotated.
+# made anew for its group, a log that is rotated, programs in the kernel that are loaded again.
 set -u
 . "$SRC/tests/support/daemon.sh"
 [ "$(id -u)" = 0 ] || { echo "takes root" && exit 77; }
@@ -38,6 +38,18 @@ done
 [ "$(stat -c '%U %G %a' "$segment")" = "root $group 640" ] || fail "the new ring is $(stat -c '%U %G %a' "$segment")"
 [ -e "$LOG.1" ] || fail "the log was not rotated"
 ! grep -q 'cannot be published' "$LOG" "$LOG.1" || fail "rings could not be made: $(grep published "$LOG" "$LOG.1" | tail -1)"
+
+# Programs and maps are loaded anew when there are more processes than there was room for.
+if [ "$("$BIN/rh-collector" --probe | jq -r .sampler)" = bpf ]; then
+	sleepers=()
+	for ((i = 0; i < 900; i++)); do
+		sleep 60 &
+		sleepers+=($!)
+	done
+	wait_until grep -qh 'there is room for' "$LOG" "$LOG.1"
+	kill "${sleepers[@]}"
+	! grep -h 'no larger\|and no more\|not permitted' "$LOG" "$LOG.1" || fail "what is loaded could not be loaded again"
+fi
 kill "$collector"
 wait "$collector" || fail "it ended with $?: $(cat "$TEMP/out")"
 no_segment || fail "it left its segment"
