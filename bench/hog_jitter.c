@@ -36,8 +36,8 @@ static void measure(struct errors *errors, const char *sampler, const struct hog
 		if (!live_collector_await(&live, clock_now_ns(CLOCK_MONOTONIC)))
 			break;
 		poll(NULL, 0, STAMPED_MS); /* the hog's next stamp is needed too */
-		/* In the middle of the sample: a process is looked at at some moment between its begin and its end. */
-		uint64_t moment_ns = live.view.system.monotonic_ns + live.view.system.scan_ns / 2;
+		/* The kernel-direct sample is of its moment; from /proc a process is read at some time between the begin of the sample and its end. */
+		uint64_t moment_ns = live.view.system.monotonic_ns + (sampler[0] == 'p' ? live.view.system.scan_ns / 2 : 0);
 		if (!live_collector_find(&live, hog->pid, false, &record) || !hog_cpu_at(hog, moment_ns, &truth))
 			continue;
 		if (i >= WARM_UP && truth_before >= 0 && live.view.sample == sample_before + 1)

@@ -32,6 +32,7 @@ enum {
 	LIFE_S = 100,
 	LOOKED_UP = 40,
 	WATCH_MS = 2500,
+	SETTLED_MS = 1000,
 	STEP_MS = 50,
 	GONE_MS = 10000,
 };
@@ -246,10 +247,13 @@ static void crowd_of_processes_is_told_of(void **state)
 		found +=
 		        live_collector_find(&crowd->live, crowd->shared->some[i], false, &record) && record.ppid == (uint32_t)crowd->keeper;
 	assert_true(found == LOOKED_UP || view->count < view->total);
+	/* Where room is made for them while they come, some may be missing from a sample, but not for long, and not unsaid. */
+	uint64_t lost = watch.last.lost_count;
+	watch_for(&watch, &crowd->live, SETTLED_MS);
+	assert_int_equal(watch.last.lost_count, lost);
 	disperse(crowd, &watch);
 	watch_until(&watch, &crowd->live, clock_now_ns(CLOCK_MONOTONIC));
 	watch_assert_sound(&watch, "crowd of processes");
-	assert_int_equal(watch.last.lost_count, watch.first.lost_count);
 }
 
 static void crowd_of_threads_is_told_of(void **state)

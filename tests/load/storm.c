@@ -192,7 +192,7 @@ static void light_bomb(const struct storm *storm, uint64_t until_ns)
 static void assert_counted(const struct storm *storm, const struct watch *watch)
 {
 	uint64_t forks = watch->last.forks_count - watch->first.forks_count;
-	uint64_t lost = watch->last.lost_count - watch->first.lost_count + watch->last.events_lost_count - watch->first.events_lost_count;
+	uint64_t lost = watch->last.lost_count - watch->first.lost_count;
 	print_message("%" PRIu64 " forks: %" PRIu64 " seen new, %" PRIu64 " came and went, %" PRIu64 " lost\n", forks, watch->news,
 	        watch->briefs, lost);
 	if (!storm->by_bpf)
