@@ -215,7 +215,8 @@ static __always_inline void add_thread(struct walk_record *record, const struct 
 	}
 	if (bpf_core_field_exists(task->sched_info.last_queued)) {
 		record->run_delay_ns += task->sched_info.run_delay;
-		queued = on_cpu ? 0 : task->sched_info.last_queued;
+		/* Linux 6.12 and later may mark a sleeper as queued, when it is moved to another cpu before it has left the queue */
+		queued = on_cpu || state != TASK_RUNNING ? 0 : task->sched_info.last_queued;
 		if (queued)
 			add_waiting(record, task, queued);
 		if (on_cpu || queued || task->sched_info.last_arrival >= control.before_rq_ns)
