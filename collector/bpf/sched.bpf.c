@@ -369,6 +369,14 @@ static __always_inline void longest_wait(struct account *account, uint64_t wait)
 		account->run_wait_max_us[bank] = wait_us;
 }
 
+/* It was queued, or marked so, before anybody watched: whether it waited or slept is not known. Its run delay goes without. */
+static __noinline uint64_t queued_before(struct account *account, uint64_t queued, uint64_t now)
+{
+	if (account)
+		__sync_fetch_and_add(&account->exited_run_delay_ns, queued - now);
+	return 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -385,8 +393,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (tgid) {
 		struct account *account = account_with_slot(tgid, cpu, &slot);
 		waiting -= waiting > 0;
-		if (queued < state->first_ns)
-			queued = 0;
+		if (queued < state->first_ns && queued)
+			queued = queued_before(account, queued, now);
 		if (account && account->stuck)
 			queued = note_end(account, next->pid, queued, now);
 		if (account && queued)
