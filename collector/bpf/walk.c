@@ -19,7 +19,7 @@
 #include "walk_iterator.skel.h"
 
 enum {
-	RECORDS_LEAST = 1024,
+	RECORDS_LEAST = 256,
 	SLOTS_PER_RECORD = 4, /* of the iterator's table */
 	CPUS_FEW = 8,         /* up to so many cpus their parts of all memory counters are read, above only those of processes that ran */
 	PARTS_PROBES = 4,
