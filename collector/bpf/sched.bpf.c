@@ -36,6 +36,12 @@ struct {
 	__type(value, struct sched_stuck);
 } sched_stuck SEC(".maps");
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCHED_RUN_SLOTS);
+	__type(key, uint32_t);
+	__type(value, struct sched_run);
+} sched_runs SEC(".maps");
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096); /* set before loading */
 } last_words SEC(".maps");
@@ -165,11 +171,12 @@ static __noinline int stuck_begin(struct task_struct *task, uint32_t slot, uint6
 
 /*
  * A queued thread is moved to another cpu, where the kernel will mark it as queued anew. If it sleeps that is noted; and what the kernel has just
- * added to its run delay because it had been marked so before is taken off again.
+ * added to its run delay because it had been marked so before is taken off again. Returns 1 if it had.
  */
 static __noinline int asleep_note(struct task_struct *task, bool sleeps, uint64_t now)
 {
 	struct account *account = account_of(task->tgid);
+	int was_marked = 0;
 	if (!account || (!sleeps && account->stuck < ACCOUNT_STUCK_ASLEEP))
 		return 0;
 	struct sched_stuck *note = note_of(task->pid);
@@ -179,6 +186,7 @@ static __noinline int asleep_note(struct task_struct *task, bool sleeps, uint64_
 		__sync_fetch_and_add(&account->exited_run_delay_ns, note->asleep_since_ns - now);
 		__sync_fetch_and_add(&account->stuck, -ACCOUNT_STUCK_ASLEEP);
 		note->kind &= ~SCHED_STUCK_ASLEEP;
+		was_marked = 1;
 	}
 	if (sleeps) {
 		note->asleep_since_ns = now;
@@ -187,7 +195,7 @@ static __noinline int asleep_note(struct task_struct *task, bool sleeps, uint64_
 	} else if (note->kind == 0) {
 		note->tid = 0;
 	}
-	return 0;
+	return was_marked;
 }
 
 /*
@@ -377,6 +385,22 @@ static __noinline uint64_t queued_before(struct account *account, uint64_t queue
 	return 0;
 }
 
+static __always_inline struct sched_run *run_of(uint32_t tid)
+{
+	uint32_t key = tid & (SCHED_RUN_SLOTS - 1);
+	return bpf_map_lookup_elem(&sched_runs, &key);
+}
+
+/* The kernel will add the wait to its run delay in a moment. */
+static __always_inline void run_begin(const struct task_struct *task, uint64_t wait)
+{
+	struct sched_run *run = run_of(task->pid);
+	if (run) {
+		run->tid = task->pid;
+		run->delay = (uint32_t)((task->sched_info.run_delay + wait) >> SCHED_RUN_SHIFT);
+	}
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -393,6 +417,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (tgid) {
 		struct account *account = account_with_slot(tgid, cpu, &slot);
 		waiting -= waiting > 0;
+		run_begin(next, queued ? now - queued : 0); /* right or wrong */
 		if (queued < state->first_ns && queued)
 			queued = queued_before(account, queued, now);
 		if (account && account->stuck)
@@ -425,11 +450,19 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	return 0;
 }
 
-/*
- * A waiting thread is taken to another cpu, by whichever cpu does it, under the lock of the run queue it leaves. Those that have waited longest are
- * taken first: it waited when the slice began if anybody did, so it is charged for up to now and no longer. Of one that came during the slice
- * nobody knows any more when that was; such waits are short.
- */
+/* How long a thread has waited that was just taken off its queue; the kernel has added that to its run delay. 0: not known. */
+static __always_inline uint64_t waited_since_run(const struct task_struct *task)
+{
+	uint32_t tid = task->pid, delay = (uint32_t)(task->sched_info.run_delay >> SCHED_RUN_SHIFT);
+	struct sched_run *run = run_of(tid);
+	if (!run || run->tid != tid)
+		return 0;
+	uint64_t wait = (uint64_t)(uint32_t)(delay - run->delay) << SCHED_RUN_SHIFT;
+	run->delay = delay;
+	return wait;
+}
+
+/* A thread that waits is taken to another cpu, by whichever cpu does it, under the lock of the run queue that it leaves. */
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *task)
 {
@@ -437,19 +470,28 @@ int BPF_PROG(on_migrate, struct task_struct *task)
 		return 0; /* on its way from sleep to its next cpu, as nearly always */
 	const struct sched_entity___x *entity = (const struct sched_entity___x *)&task->se;
 	const struct rq *rq = task->se.cfs_rq->rq;
+	uint64_t now = rq->clock, wait = waited_since_run(task);
 	if (bpf_core_field_exists(entity->sched_delayed)) {
 		bool sleeps = entity->sched_delayed; /* queued, but asleep */
-		asleep_note(task, sleeps, rq->clock);
+		if (asleep_note(task, sleeps, now))
+			wait = 0;
 		if (sleeps)
 			return 0;
 	}
-	uint32_t cpu = rq->cpu;
+	uint32_t cpu = bpf_core_field_exists(rq->cpu) ? rq->cpu : 0;
 	struct sched_cpu *state = bpf_map_lookup_elem(&sched_cpus, &cpu);
-	if (!state || state->begin_ns == 0 || state->waiting == 0)
+	if (!state || state->begin_ns == 0)
 		return 0;
+	uint64_t begin = state->begin_ns, queued = wait ? now - wait : begin + 1;
 	state->sequence++;
-	charge(state->slot, state->tgid, rq->clock - state->begin_ns, cpu);
-	state->waiting--;
+	if (queued <= begin + (1 << SCHED_RUN_SHIFT) && state->waiting > 0) {
+		state->waiting--;
+		charge(state->slot, state->tgid, now - begin, cpu);
+		if (queued < begin && queued >= state->first_ns)
+			charge_late(state, queued, cpu);
+	} else if (wait && queued > begin) {
+		charge(state->slot, state->tgid, wait, cpu);
+	}
 	state->sequence++;
 	return 0;
 }

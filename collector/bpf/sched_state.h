@@ -8,6 +8,7 @@
  * slice began adds the slice's length to the owner's blame when it ends. A thread that came during the slice is met when it is picked to run,
  * at once or many slices later: then the rest of the slice in which it came, found in the ring of slices by the time it was queued, is added
  * to the blame of that slice's owner. So every wait is charged in full to those who ran meanwhile, at the price of one look at each switch.
+ * A thread that is moved to another cpu while it waits is charged for at that moment, and waits anew over there.
  */
 #ifndef COLLECTOR_BPF_SCHED_STATE_H
 #define COLLECTOR_BPF_SCHED_STATE_H
@@ -18,6 +19,8 @@ enum {
 	SCHED_SLICES = 128,        /* of each cpu; a power of two */
 	SCHED_STUCK_SLOTS = 16384, /* threads in an uninterruptible wait at the same time; a power of two */
 	SCHED_STUCK_PROBES = 8,
+	SCHED_RUN_SLOTS = 32768, /* threads whose newest run is remembered; a power of two */
+	SCHED_RUN_SHIFT = 10,    /* its unit is 1.024 us */
 	SCHED_SAMPLED_EACH = 256, /* one run in this many has its time taken */
 };
 #define SCHED_NOBODY UINT32_MAX /* slot of a slice in which no process is to be charged: the cpu was idle */
@@ -38,6 +41,14 @@ struct sched_cpu {
 	uint64_t first_ns; /* when the first switch was seen; what was queued before is not looked into */
 	uint64_t sampled, sampled_ns; /* runs whose time was taken, and that time */
 	struct sched_slice ring[SCHED_SLICES];
+};
+
+/*
+ * The kernel's run delay of a thread when it last began to run: what has come since is the wait it is in. Found by thread id; of two with the same
+ * place the newer one has it.
+ */
+struct sched_run {
+	uint32_t tid, delay; /* modulo 2^32 */
 };
 
 /* What is to be known of a thread the next time it runs. */
