@@ -205,7 +205,6 @@ static int bpf_tick(struct source *interface, uint64_t budget_ns, struct raw_pro
 	uint32_t count = convert_all(source, &walk, processes);
 	walk.view.count = count;
 	ret_tick->taken_boottime_ns = walk.view.begin_boot_ns;
-	ret_tick->taken_boottime_ns = walk.view.begin_boot_ns;
 	ret_tick->signals = own_signals(source);
 	ret_tick->dropped = walk.dropped + (walk_processes(source->walk) - walk.dropped - count);
 	procfs_system_read_loadavg(&source->system);
