@@ -408,6 +408,7 @@ int walk_run(struct walk *walk, struct walk_result *ret_result)
 	        .dropped = control->dropped,
 	        .tasks = control->tasks,
 	        .calls = calls,
+	        .searches = control->searches,
 	        .features = control->features,
 	        .self = control->self,
 	};

@@ -29,6 +29,7 @@ struct walk_result {
 	uint32_t dropped;      /* processes there was no room for: walk_grow() is due */
 	uint32_t tasks;        /* threads seen */
 	uint32_t calls;        /* of the kernel */
+	uint32_t searches;     /* times that the list was searched for where to go on, since the start */
 	uint32_t features;     /* bits of enum walk_feature */
 	uint32_t self;         /* the own process id in the first pid namespace */
 };

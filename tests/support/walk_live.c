@@ -22,15 +22,32 @@ bool walk_live_is_possible(void)
 	return possible;
 }
 
-int walk_live_open(struct walk_live *live, const char *way, uint32_t chunk, uint32_t chunk_from)
+static int open_with(struct walk_live *live, const struct walk_options *options)
 {
-	const struct walk_options options = {.way = way, .processes = PROCESSES, .chunk = chunk, .chunk_from = chunk_from};
 	char error[256] = "";
 	*live = (struct walk_live){0};
-	int result = walk_open(&options, &live->walk, error);
+	int result = walk_open(options, &live->walk, error);
 	if (result < 0)
 		printf("%s\n", error);
 	return result;
+}
+
+int walk_live_open(struct walk_live *live, const char *way)
+{
+	const struct walk_options options = {.way = way, .processes = PROCESSES, .chunk = UINT32_MAX, .chunk_from = UINT32_MAX};
+	return open_with(live, &options);
+}
+
+int walk_live_open_chunked(struct walk_live *live, uint32_t chunk, void (*progress)(void *context), void *context)
+{
+	const struct walk_options options = {
+	        .way = "syscall",
+	        .processes = PROCESSES,
+	        .chunk = chunk,
+	        .progress = progress,
+	        .progress_context = context,
+	};
+	return open_with(live, &options);
 }
 
 void walk_live_close(struct walk_live *live)

@@ -17,8 +17,11 @@ struct walk_live {
 /* May this process walk at all? Where not it says why, for a test to be skipped. */
 bool walk_live_is_possible(void);
 
-/* Opens a walk of that way ("syscall", "iterator") in chunks from that number of processes on. Returns 0 or -errno: this kernel has no such way. */
-int walk_live_open(struct walk_live *live, const char *way, uint32_t chunk, uint32_t chunk_from);
+/* Opens a walk of that way ("syscall", "iterator") in one piece. Returns 0 or -errno: this kernel has no such way. */
+int walk_live_open(struct walk_live *live, const char *way);
+
+/* Opens a walk by system call in chunks; between two of them `progress` is called, NULL for none. */
+int walk_live_open_chunked(struct walk_live *live, uint32_t chunk, void (*progress)(void *context), void *context);
 void walk_live_close(struct walk_live *live);
 void walk_live_run(struct walk_live *live);
 
