@@ -15,22 +15,24 @@
 enum {
 	ACCOUNT_PROBES = 8,
 	ACCOUNT_BYTES = 128,
-	ACCOUNT_BANKS = 2, /* values of an interval take turns: programs write bank epoch % 2, the collector reads the other one and clears it */
+	ACCOUNT_BANKS =
+	        2, /* values of an interval take turns: programs write bank epoch % 2, the collector reads the other one and clears it */
 };
 
 struct account {
 	/* what a context switch touches */
-	uint32_t tgid;                              /* 0: free */
-	uint32_t stuck;                             /* threads of which something is noted until they run: see ACCOUNT_STUCK */
-	uint64_t cpu_blame_ns;                      /* run-queue waiting of others while this one ran; after the end was told, what came since */
-	uint64_t exited_run_delay_ns;               /* to be added to the kernel's run delay, modulo 2^64: that of threads that have ended, less sleep that the kernel took for it */
-	uint64_t io_wait_ns, mem_wait_ns;           /* uninterruptible waits that ended: for block io; for memory */
-	uint32_t run_wait_max_us[ACCOUNT_BANKS];    /* longest single run-queue wait that ended in the interval */
-	uint32_t stuck_wait_max_us[ACCOUNT_BANKS];  /* longest single uninterruptible wait that ended in the interval */
-	uint64_t exited_exec_ns;                    /* cpu time reported in last words so far, with ACCOUNT_TOLD; 0 before; what comes later is a tail */
+	uint32_t tgid;         /* 0: free */
+	uint32_t stuck;        /* threads of which something is noted until they run: see ACCOUNT_STUCK */
+	uint64_t cpu_blame_ns; /* run-queue waiting of others while this one ran; after the end was told, what came since */
+	uint64_t
+	        exited_run_delay_ns; /* to be added to the kernel's run delay, modulo 2^64: that of threads that have ended, less sleep that the kernel took for it */
+	uint64_t io_wait_ns, mem_wait_ns;          /* uninterruptible waits that ended: for block io; for memory */
+	uint32_t run_wait_max_us[ACCOUNT_BANKS];   /* longest single run-queue wait that ended in the interval */
+	uint32_t stuck_wait_max_us[ACCOUNT_BANKS]; /* longest single uninterruptible wait that ended in the interval */
+	uint64_t exited_exec_ns; /* cpu time reported in last words so far, with ACCOUNT_TOLD; 0 before; what comes later is a tail */
 	/* what is touched more rarely */
-	uint64_t io_time_ns;                        /* device time of own requests */
-	uint64_t reclaim_ns, compaction_ns;         /* in direct reclaim (global and of its group), in compaction */
+	uint64_t io_time_ns;                /* device time of own requests */
+	uint64_t reclaim_ns, compaction_ns; /* in direct reclaim (global and of its group), in compaction */
 	uint32_t reclaims, brief_count;
 	/* children that came and went and whose last words found no room */
 	uint64_t brief_cpu_ns, brief_io_bytes;
@@ -53,8 +55,9 @@ struct account_cpu {
 	uint64_t switches;      /* context switches watched */
 	uint64_t unowned_ns;    /* run-queue waiting while the cpu was idle */
 	uint64_t accounts_full; /* charges that found no account */
-	uint64_t events_lost;   /* last words and tails that found no room; they are in the brief sums of the parent then, if it has an account */
-	uint64_t blocks;        /* block requests watched */
+	uint64_t
+	        events_lost; /* last words and tails that found no room; they are in the brief sums of the parent then, if it has an account */
+	uint64_t blocks;     /* block requests watched */
 	uint64_t reserved[3];
 };
 _Static_assert(sizeof(struct account_cpu) == 64, "one cache line per cpu");

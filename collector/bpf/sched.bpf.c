@@ -164,7 +164,8 @@ static __noinline int stuck_begin(struct task_struct *task, uint32_t slot, uint6
 	if (BPF_CORE_READ_BITFIELD(task, in_iowait))
 		note->kind = SCHED_STUCK_WAITS | SCHED_STUCK_IO;
 	if (bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall))
-		note->kind = SCHED_STUCK_WAITS | SCHED_STUCK_MEMORY; /* waiting for a page to come back is waiting for memory, by way of io */
+		note->kind =
+		        SCHED_STUCK_WAITS | SCHED_STUCK_MEMORY; /* waiting for a page to come back is waiting for memory, by way of io */
 	__sync_fetch_and_add(&account->stuck, ACCOUNT_STUCK);
 	return 0;
 }
@@ -356,7 +357,8 @@ static __noinline int charge_late(struct sched_cpu *state, uint64_t queued, uint
 }
 
 /* The slice that ends now, and the one that begins. */
-static __always_inline void slice_next(struct sched_cpu *state, uint64_t now, uint32_t owner, uint32_t slot, uint32_t tgid, uint32_t waiting)
+static __always_inline void slice_next(
+        struct sched_cpu *state, uint64_t now, uint32_t owner, uint32_t slot, uint32_t tgid, uint32_t waiting)
 {
 	struct sched_slice *slice = &state->ring[state->slices & (SCHED_SLICES - 1)];
 	slice->end_ns = now;

@@ -139,7 +139,8 @@ static int memory_take(struct sched *sched)
 	sched->notes = map_in(sched->programs->maps.sched_stuck, SCHED_STUCK_SLOTS * sizeof(struct sched_stuck));
 	if (!sched->cpus || !sched->notes)
 		return -errno;
-	if (!sched_blame_take(&sched->blame, &sched->pool, sched->accounts) || !sched_ends_take(&sched->ends, &sched->pool, sched->accounts))
+	if (!sched_blame_take(&sched->blame, &sched->pool, sched->accounts) ||
+	        !sched_ends_take(&sched->ends, &sched->pool, sched->accounts))
 		return -ENOMEM;
 	return sched_ends_open(&sched->ends, bpf_map__fd(sched->programs->maps.last_words));
 }

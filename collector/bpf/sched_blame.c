@@ -178,14 +178,16 @@ static void fill_waits(const struct sched *sched, struct account *account, const
 }
 
 /* Waiting for io and for memory, where the kernel does not count it. */
-static void fill_delays(const struct account *account, const struct sched_end *end, const struct walk_record *record,
-        struct raw_process *process)
+static void fill_delays(
+        const struct account *account, const struct sched_end *end, const struct walk_record *record, struct raw_process *process)
 {
 	if (record->delays)
 		return;
 	process->blkio_delay_ns = (account ? load_u64(&account->io_wait_ns) : end ? end->words.io_wait_ns : 0) + record->io_wait_now_ns;
-	process->thrashing_delay_ns =
-	        (account ? load_u64(&account->mem_wait_ns) : end ? end->words.mem_wait_ns : 0) + record->mem_wait_now_ns;
+	process->thrashing_delay_ns = (account      ? load_u64(&account->mem_wait_ns)
+	                                      : end ? end->words.mem_wait_ns
+	                                            : 0) +
+	                              record->mem_wait_now_ns;
 	rh_set(process->present, RH_F_blkio_delay_ms_per_s);
 	rh_set(process->present, RH_F_thrashing_delay_ms_per_s);
 }

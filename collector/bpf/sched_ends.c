@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-	BUCKETS = 16384,    /* powers of two */
+	BUCKETS = 16384, /* powers of two */
 	BRIEF_BUCKETS = 4096,
 	READ_MOST = 32768, /* records in a tick */
 };

@@ -36,8 +36,8 @@ enum { SCHED_ENDS_MOST = 8192, SCHED_ENDS_HELD_MOST = 4096, SCHED_BRIEF_MOST = 1
 /* A process whose last words have come and have not been passed on. */
 struct sched_end {
 	struct last_words words;
-	uint32_t next;    /* of the same bucket, index + 1 */
-	bool is_listed;   /* it was in the newest walk */
+	uint32_t next;  /* of the same bucket, index + 1 */
+	bool is_listed; /* it was in the newest walk */
 };
 
 struct sched_ends {
@@ -51,8 +51,8 @@ struct sched_ends {
 	uint32_t brief_count;
 	uint16_t *brief_buckets; /* by parent, index + 1 */
 	uint64_t walk_ns;        /* begin of the walk before the newest, BOOTTIME */
-	uint32_t lost; /* in this tick */
-	uint64_t seen; /* since the start, for the estimate of cost */
+	uint32_t lost;           /* in this tick */
+	uint64_t seen;           /* since the start, for the estimate of cost */
 	const struct accounts *accounts;
 };
 
@@ -78,14 +78,14 @@ void sched_ends_settle(struct sched_ends *ends, const struct walk_view *walk, st
 /* ---- budget (sched.c) ---- */
 
 struct sched_budget {
-	double limit;          /* fraction of one core */
+	double limit;              /* fraction of one core */
 	uint64_t cost_ns, time_ns; /* of the span that is being judged */
-	unsigned strikes;      /* spans in a row that were over it */
-	uint64_t pause_ns;     /* how long to stay detached the next time, or this time */
-	uint64_t rest_ns;      /* of the pause; while attached: of the time in which it must keep to the budget to be trusted again */
+	unsigned strikes;          /* spans in a row that were over it */
+	uint64_t pause_ns;         /* how long to stay detached the next time, or this time */
+	uint64_t rest_ns;          /* of the pause; while attached: of the time in which it must keep to the budget to be trusted again */
 	uint64_t switches, sampled, sampled_ns; /* as of the tick before */
-	double run_ns;         /* of the program, without what it takes to get there */
-	uint64_t hook_ns;      /* since the start */
+	double run_ns;                          /* of the program, without what it takes to get there */
+	uint64_t hook_ns;                       /* since the start */
 };
 
 struct sched_bpf;
@@ -100,7 +100,7 @@ struct sched {
 	uint32_t cpu_count;
 	bool wants_switches, wants_ends;
 	int switch_link, migrate_link, exit_link, free_link; /* -1: not attached */
-	uint64_t switches_before; /* of the times it was attached before */
+	uint64_t switches_before;                            /* of the times it was attached before */
 	uint64_t events_lost;
 	uint32_t bank; /* of the interval that has just ended */
 	struct sched_budget budget;

@@ -19,8 +19,8 @@ enum {
 	SCHED_SLICES = 128,        /* of each cpu; a power of two */
 	SCHED_STUCK_SLOTS = 16384, /* threads in an uninterruptible wait at the same time; a power of two */
 	SCHED_STUCK_PROBES = 8,
-	SCHED_RUN_SLOTS = 32768, /* threads whose newest run is remembered; a power of two */
-	SCHED_RUN_SHIFT = 10,    /* its unit is 1.024 us */
+	SCHED_RUN_SLOTS = 32768,  /* threads whose newest run is remembered; a power of two */
+	SCHED_RUN_SHIFT = 10,     /* its unit is 1.024 us */
 	SCHED_SAMPLED_EACH = 256, /* one run in this many has its time taken */
 };
 #define SCHED_NOBODY UINT32_MAX /* slot of a slice in which no process is to be charged: the cpu was idle */
@@ -31,14 +31,14 @@ struct sched_slice {
 };
 
 struct sched_cpu {
-	uint64_t sequence; /* odd while the rest is being written */
-	uint64_t slices;   /* ended so far: the newest lies at (slices - 1) % SCHED_SLICES */
-	uint64_t begin_ns; /* of the slice that is going on; 0: none has been seen to begin */
+	uint64_t sequence;   /* odd while the rest is being written */
+	uint64_t slices;     /* ended so far: the newest lies at (slices - 1) % SCHED_SLICES */
+	uint64_t begin_ns;   /* of the slice that is going on; 0: none has been seen to begin */
 	uint32_t slot, tgid; /* its owner */
 	uint32_t waiting;    /* threads that waited when it began */
 	uint32_t reserved;
 	uint64_t switches;
-	uint64_t first_ns; /* when the first switch was seen; what was queued before is not looked into */
+	uint64_t first_ns;            /* when the first switch was seen; what was queued before is not looked into */
 	uint64_t sampled, sampled_ns; /* runs whose time was taken, and that time */
 	struct sched_slice ring[SCHED_SLICES];
 };
@@ -53,8 +53,8 @@ struct sched_run {
 
 /* What is to be known of a thread the next time it runs. */
 struct sched_stuck {
-	uint32_t tid;  /* 0: free */
-	uint32_t kind; /* bits of enum sched_stuck_kind */
+	uint32_t tid;             /* 0: free */
+	uint32_t kind;            /* bits of enum sched_stuck_kind */
 	uint64_t since_ns;        /* begin of the uninterruptible wait */
 	uint64_t asleep_since_ns; /* when a sleeper was marked as queued */
 };

@@ -41,7 +41,8 @@ bool sched_live_open(struct sched_live *live)
 	}
 	for (unsigned i = 0; i < 2; i++)
 		live->processes[i] = calloc(SCHED_LIVE_PROCESSES, sizeof(struct raw_process));
-	if (!live->processes[0] || !live->processes[1] || walk_open(&walk, &live->walk, error) < 0 || accounts_open(&live->accounts, 16384) < 0 ||
+	if (!live->processes[0] || !live->processes[1] || walk_open(&walk, &live->walk, error) < 0 ||
+	        accounts_open(&live->accounts, 16384) < 0 ||
 	        sched_open_within(&options, &live->limits, &live->accounts, &live->sched, error) < 0) {
 		fprintf(stderr, "skipped: %s\n", error);
 		sched_live_close(live);
@@ -104,8 +105,8 @@ void sched_live_tick(struct sched_live *live)
 	live->tick = (struct source_tick){.count = count};
 	live->system = (struct raw_system){0};
 	walk.view.count = count;
-	sched_collect(live->sched, &walk.view, live->begin_ns ? walk.view.begin_boot_ns - live->begin_ns : NS_PER_S, processes, &live->system,
-	        &live->tick);
+	sched_collect(live->sched, &walk.view, live->begin_ns ? walk.view.begin_boot_ns - live->begin_ns : NS_PER_S, processes,
+	        &live->system, &live->tick);
 	live->begin_ns = walk.view.begin_boot_ns;
 	live->counts[live->current] = count;
 	qsort(processes, count, sizeof(*processes), by_pid);

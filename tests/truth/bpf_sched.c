@@ -20,7 +20,7 @@
 
 #include "tests/support/near.h"
 
-enum { WATCH_MS = 2000, SETTLE_MS = 300, CHILDREN_MOST = 16 };
+enum { WATCH_MS = 2000, SETTLE_MS = 300, STUCK_MS = 400, CHILDREN_MOST = 16 };
 
 static pid_t children[CHILDREN_MOST];
 static int child_count;
@@ -171,9 +171,10 @@ static void test_hog_at_work(void **state)
 	victim = sched_live_find(live, children[0]);
 	assert_non_null(hog);
 	assert_non_null(victim);
-	double blamed_ms = (double)(hog->cpu_blame_ns - blame_ns) / NS_PER_MS, waited_ms = (double)(victim->runnable_time_ns - wait_ns) / NS_PER_MS;
-	printf("hog at work: victim waited %.2f ms, hog blamed for %.2f of the %.2f ms that all waited, %llu switches\n", waited_ms, blamed_ms,
-	        live->delay_ns / NS_PER_MS, (unsigned long long)(hog->voluntary_csw + hog->involuntary_csw - switches));
+	double blamed_ms = (double)(hog->cpu_blame_ns - blame_ns) / NS_PER_MS,
+	       waited_ms = (double)(victim->runnable_time_ns - wait_ns) / NS_PER_MS;
+	printf("hog at work: victim waited %.2f ms, hog blamed for %.2f of the %.2f ms that all waited, %llu switches\n", waited_ms,
+	        blamed_ms, live->delay_ns / NS_PER_MS, (unsigned long long)(hog->voluntary_csw + hog->involuntary_csw - switches));
 	assert_true(waited_ms > 400);
 	assert_true(blamed_ms > waited_ms * 0.97);
 	assert_true(blamed_ms < live->delay_ns / NS_PER_MS * 1.03);
@@ -201,7 +202,8 @@ static void test_shares(void **state)
 	for (int i = 0; i < 3; i++) {
 		now[i] = sched_live_find(live, children[i]);
 		assert_non_null(now[i]);
-		double own_ms = (double)(now[i]->cpu_blame_ns - blame_ns[i]) / NS_PER_MS, ran_ms = (double)(now[i]->cpu_time_ns - cpu_ns[i]) / NS_PER_MS;
+		double own_ms = (double)(now[i]->cpu_blame_ns - blame_ns[i]) / NS_PER_MS,
+		       ran_ms = (double)(now[i]->cpu_time_ns - cpu_ns[i]) / NS_PER_MS;
 		printf("three on one cpu: ran %.1f ms, blamed for %.1f\n", ran_ms, own_ms);
 		blamed_ms += own_ms;
 		waited_ms += (double)(now[i]->runnable_time_ns - wait_ns[i]) / NS_PER_MS;
@@ -209,6 +211,41 @@ static void test_shares(void **state)
 	}
 	printf("three on one cpu: waited %.1f ms, blamed for %.1f\n", waited_ms, blamed_ms);
 	assert_true(waited_ms > WATCH_MS);
+}
+
+/* ---- waits that are no waiting for a cpu ---- */
+
+/* Who starts a child by vfork() waits for it, uninterruptibly, until it is gone. */
+static void wait_for_vfork(void)
+{
+	const struct timespec a_while = {.tv_nsec = STUCK_MS * NS_PER_MS};
+	pid_t pid = vfork();
+	if (pid == 0) {
+		nanosleep(&a_while, NULL);
+		_exit(0);
+	}
+	for (;;)
+		pause();
+}
+
+static void test_stuck(void **state)
+{
+	struct sched_live *live = *state;
+	float longest_ns = 0;
+	sched_live_tick(live);
+	start(-1, wait_for_vfork);
+	for (int i = 0; i < 2 * STUCK_MS; i += 50) {
+		sched_live_watch(live, 1);
+		const struct raw_process *child = sched_live_find(live, children[0]);
+		assert_non_null(child);
+		assert_true(rh_has(child->present, RH_F_stuck_wait_max_ns));
+		longest_ns = child->stuck_wait_max_ns > longest_ns ? child->stuck_wait_max_ns : longest_ns;
+	}
+	printf("stuck: %.1f ms of %d\n", (double)longest_ns / NS_PER_MS, STUCK_MS);
+	assert_near(longest_ns / NS_PER_MS, STUCK_MS, 30);
+	sched_live_tick(live);
+	assert_near(sched_live_find(live, children[0])->stuck_wait_max_ns, 0, 0); /* an interval later it is over */
+	assert_true(sched_live_find(live, getpid())->stuck_wait_max_ns < STUCK_MS * NS_PER_MS);
 }
 
 int main(void)
@@ -221,6 +258,7 @@ int main(void)
 	        cmocka_unit_test_prestate_setup_teardown(test_sum_mix, NULL, stop_all, &live),
 	        cmocka_unit_test_prestate_setup_teardown(test_hog_at_work, NULL, stop_all, &live),
 	        cmocka_unit_test_prestate_setup_teardown(test_shares, NULL, stop_all, &live),
+	        cmocka_unit_test_prestate_setup_teardown(test_stuck, NULL, stop_all, &live),
 	};
 	sched_live_init(&live);
 	if (!sched_live_open(&live))
