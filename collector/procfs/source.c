@@ -11,12 +11,12 @@
  * namespace; the number of threads is of all, and covers a /proc of another namespace.
  * A pid that is in use again needs no list: reading the old process fails, and its pid is tried again at once.
  */
+#include "collector/source.h"
 #include "collector/pool.h"
 #include "collector/procfs/clock.h"
 #include "collector/procfs/file.h"
 #include "collector/procfs/process.h"
 #include "collector/procfs/system.h"
-#include "collector/source.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
