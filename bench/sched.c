@@ -134,7 +134,7 @@ static void mother_start(void)
 /* ns of a child, from fork to wait. */
 static double children(void)
 {
-	double ns;
+	double ns = 0;
 	if (write(ask[1], "", 1) != 1 || read(answer[0], &ns, sizeof(ns)) != (ssize_t)sizeof(ns))
 		fail("children");
 	return ns;
