@@ -6,10 +6,12 @@
 #include "tests/support/sched_live.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +29,8 @@ static void wake_one_another(void)
 		_exit(1);
 	pid_t parent = getpid(), pid = fork();
 	if (pid == 0) {
+		/* Killed with its parent: it holds both ends of the pipes, and would wait for ever. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (getppid() == parent && read(there[0], &byte, 1) == 1 && write(back[1], &byte, 1) == 1)
 			;
 		_exit(0);

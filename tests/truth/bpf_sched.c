@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +67,8 @@ static void ping_pong(void)
 		_exit(1);
 	pid_t parent = getpid(), pid = fork();
 	if (pid == 0) {
+		/* Killed with its parent: it holds both ends of the pipes, and would wait for ever. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (getppid() == parent && read(there[0], &byte, 1) == 1 && write(back[1], &byte, 1) == 1)
 			;
 		_exit(0);
