@@ -268,9 +268,36 @@ static void stale_forget(struct raw_process *last, const struct raw_process *wor
 			last->present[ids[i] / 64] &= ~(UINT64_C(1) << ids[i] % 64);
 }
 
-static void known_fill(const struct ended_input *input, uint32_t at, const struct raw_process *words, struct ended_result *result)
+/* Last words are told early in the end of a process: a sample may have seen a little more of it since. Counters never fall. */
+static struct raw_process words_raised(const struct raw_process *told, const struct raw_process *before)
+{
+	struct raw_process words = *told;
+	const struct {
+		uint64_t *counter;
+		uint64_t seen;
+		unsigned id;
+	} counters[] = {
+	        {&words.cpu_time_ns, before->cpu_time_ns, RH_F_cpu_time_ns},
+	        {&words.runnable_time_ns, before->runnable_time_ns, RH_F_runnable_time_ns},
+	        {&words.wakeups, before->wakeups, RH_F_wakeups_count},
+	        {&words.voluntary_csw, before->voluntary_csw, RH_F_voluntary_csw_count},
+	        {&words.involuntary_csw, before->involuntary_csw, RH_F_involuntary_csw_count},
+	        {&words.minor_faults, before->minor_faults, RH_F_faults_count},
+	        {&words.major_faults, before->major_faults, RH_F_pageins_count},
+	        {&words.read_bytes, before->read_bytes, RH_F_read_bytes},
+	        {&words.write_bytes, before->write_bytes, RH_F_write_bytes},
+	        {&words.syscalls, before->syscalls, RH_F_syscalls_count},
+	};
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		if (rh_has(before->present, counters[i].id) && *counters[i].counter < counters[i].seen)
+			*counters[i].counter = counters[i].seen;
+	return words;
+}
+
+static void known_fill(const struct ended_input *input, uint32_t at, const struct raw_process *told, struct ended_result *result)
 {
 	const struct raw_process *before = &input->before->raw[at];
+	const struct raw_process raised = words_raised(told, before), *words = &raised;
 	struct raw_process last = last_state(before, words);
 	struct rh_process *record = &input->records[input->now->count + result->count++];
 	stale_forget(&last, words);
