@@ -29,7 +29,7 @@ enum {
 	ROUNDS = 3,
 	WARM_UP = 2,
 	REFRESHES = 5,
-	SAMPLES_WARM_UP = 20,
+	SAMPLES_WARM_UP = 60, /* until each page of the ring was written once: the kernel clears it then */
 	SAMPLES = 40,
 	QUIET_MS = 150, /* no output for so long ends a burst */
 	BURST_MS = 8000,
@@ -171,7 +171,7 @@ static struct own measure_own(const char *sampler)
 	char config[64];
 	uint64_t before_ns = 0;
 	unsigned taken = 0;
-	snprintf(config, sizeof(config), "sampling.sampler=%s\n", sampler);
+	snprintf(config, sizeof(config), "sampling.sampler=%s\nring.max_mib=64\n", sampler);
 	if (!live_collector_start(&live, "peers", config))
 		return own;
 	uint64_t cursor = rh_newest(live.ring);
