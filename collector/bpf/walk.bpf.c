@@ -87,30 +87,30 @@ __noinline bool add_thread_at(struct walk_record *record, uint64_t address, uint
 	return true;
 }
 
-/* The memory of the process: the main thread may be gone, and the process be there. */
+/* The memory of a process, as one of its threads has it. */
 __noinline int add_memory(struct walk_record *record, uint64_t address)
 {
 	struct mm_struct *mm = task_at(address)->mm;
-	if (record && mm && record->memory == WALK_MEMORY_NONE)
+	if (record && mm)
 		fill_memory(record, mm);
 	return 0;
 }
 
-/* Adds up all threads but the first. */
-__noinline int add_others(struct walk_record *record, uint64_t process, uint64_t group)
+/* Adds up all threads but the first. Returns the address of the last one, or 0. */
+__noinline uint64_t add_others(struct walk_record *record, uint64_t process, uint64_t group)
 {
 	struct bpf_iter_num numbers;
-	uint64_t at = number_of(task_at(process)->thread_node.next);
+	uint64_t at = number_of(task_at(process)->thread_node.next), last = 0;
 	bpf_iter_num_new(&numbers, 0, LIST_MOST);
 	while (bpf_iter_num_next(&numbers)) {
 		uint64_t address = at - bpf_core_field_offset(struct task_struct, thread_node);
 		if (!record || !add_thread_at(record, address, group))
 			break;
-		add_memory(record, address);
+		last = address;
 		at = number_of(task_at(address)->thread_node.next);
 	}
 	bpf_iter_num_destroy(&numbers);
-	return 0;
+	return last;
 }
 
 /*
@@ -126,10 +126,14 @@ __noinline bool read_process(struct walk_record *record, uint64_t process)
 		return false;
 	barrier();
 	fill_process(record, leader, group);
+	uint64_t owner = process;
 	add_thread_at(record, process, number_of(group));
-	add_memory(record, process);
-	if (group->nr_threads > 1)
-		add_others(record, process, number_of(group));
+	if (group->nr_threads > 1) {
+		uint64_t last = add_others(record, process, number_of(group));
+		if (!leader->mm && last)
+			owner = last; /* the main thread is gone, the process is not */
+	}
+	add_memory(record, owner);
 	barrier();
 	return !(before & 1) && threads_sequence(group) == before;
 }

@@ -253,7 +253,6 @@ static __always_inline void fill_identity(struct walk_record *record, const stru
 	record->start_time_ns = leader->start_boottime;
 	record->cgroup_id = leader->cgroups->dfl_cgrp->kn->id;
 	__builtin_memcpy(record->command, leader->comm, sizeof(record->command));
-	record->memory = WALK_MEMORY_NONE;
 }
 
 /* The sums begin with what the kernel keeps of ended threads. */
@@ -295,6 +294,8 @@ static __always_inline void fill_process(struct walk_record *record, const struc
 	bool known = record->pid == (uint32_t)leader->tgid && record->start_time_ns == leader->start_boottime;
 	fill_identity(record, leader, group);
 	fill_ended(record, group, known);
+	record->kept = known ? record->memory : WALK_MEMORY_NONE;
+	record->memory = WALK_MEMORY_NONE;
 }
 
 /* ---- memory ---- */
@@ -324,6 +325,7 @@ static __always_inline void fill_memory(struct walk_record *record, const struct
 {
 	if (record->flags & TASK_FLAG_KTHREAD)
 		return;
+	record->peak_pages = mm->hiwater_rss;
 	if (IS_BEFORE_6_2(mm)) {
 		/* Old verifiers cannot follow an array of atomics. */
 		bpf_probe_read_kernel(record->pages, sizeof(record->pages), &((const struct mm_struct___before_6_2 *)mm)->rss_stat.count);
@@ -336,10 +338,14 @@ static __always_inline void fill_memory(struct walk_record *record, const struct
 		record->pages[WALK_SHMEM_PAGES] = mm->rss_stat[3].count;
 		record->memory = WALK_MEMORY_COARSE;
 		uint64_t base = (uint64_t)mm->rss_stat[0].counters, last = (uint64_t)mm->rss_stat[3].counters;
-		if (settings.cpus && last == base + 3 * sizeof(int32_t) && (record->ran || control.whole_of_all))
+		if (!settings.cpus || last != base + 3 * sizeof(int32_t))
+			return;
+		bool asked = record->ran || control.whole_of_all;
+		if (record->kept == WALK_MEMORY_WHOLE && !asked)
+			record->memory = WALK_MEMORY_WHOLE; /* who did not run has counted nothing since */
+		else if (asked || settings.cpus <= WALK_CPUS_FEW)
 			add_cpu_parts(record, base);
 	}
-	record->peak_pages = mm->hiwater_rss;
 }
 
 #endif

@@ -21,8 +21,8 @@
 enum {
 	RECORDS_LEAST = 256,
 	SLOTS_PER_RECORD = 4, /* of the iterator's table */
-	CPUS_FEW = 8,         /* up to so many cpus their parts of all memory counters are read, above only those of processes that ran */
 	PARTS_PROBES = 4,
+	WHOLE_EACH = 16,            /* walks between two in which the parts of all are read: others may take memory from who sleeps */
 	PID_WORDS = (1 << 22) / 64, /* Linux gives out no higher pids */
 };
 
@@ -196,7 +196,7 @@ static uint32_t room_for(uint32_t processes)
 /* A table for the parts of single cpus, where they are not read each time. Returns 0 or -ENOMEM. */
 static int parts_make(struct walk *walk, uint32_t room)
 {
-	if (walk->settings.cpus <= CPUS_FEW)
+	if (walk->settings.cpus <= WALK_CPUS_FEW)
 		return 0;
 	uint32_t count = power_of_two(room * 2);
 	struct parts *parts = calloc(count, sizeof(*parts));
@@ -376,7 +376,7 @@ int walk_run(struct walk *walk, struct walk_result *ret_result)
 	uint32_t calls = 0;
 	control->begins = 1;
 	control->tasks_most = chunked ? walk->options.chunk : UINT32_MAX;
-	control->whole_of_all = !walk->parts || !walk->knows_parts;
+	control->whole_of_all = !walk->knows_parts || (!walk->parts && walk->generation % WHOLE_EACH == 0);
 	if (++walk->generation == 0)
 		walk->generation = 1;
 	/* Makes the kernel bring the clock of this cpu's run queue up to date: the walk then knows how that differs from the others. */

@@ -79,7 +79,8 @@ int walk_task(struct bpf_iter__task *context)
 	if (is_new)
 		fill_process(record, task->group_leader, task->signal);
 	add_thread(record, task);
-	if (record->memory == WALK_MEMORY_NONE && task->mm)
+	record->kept = WALK_MEMORY_NONE; /* other threads may yet turn out to have run */
+	if (task->mm && (record->memory == WALK_MEMORY_NONE || (record->memory == WALK_MEMORY_COARSE && record->ran)))
 		fill_memory(record, task->mm);
 	return 0;
 }

@@ -22,7 +22,8 @@ struct walk_record {
 	uint8_t ran;    /* some thread ran, waited for a cpu or ended since the walk before: its account may have changed */
 	uint8_t delays; /* the kernel counts the delays of its threads */
 	uint8_t memory; /* enum walk_memory */
-	uint8_t reserved[3];
+	uint8_t kept;   /* cpu_pages are those of the walk before: enum walk_memory as it was there, or WALK_MEMORY_NONE */
+	uint8_t reserved[2];
 	char command[16];
 	uint64_t start_time_ns; /* BOOTTIME */
 	uint64_t cpu_time_ns;   /* up to the begin of the walk for threads that are running */
@@ -56,7 +57,11 @@ struct walk_waiting {
 	uint32_t cpu;
 };
 
-enum { WALK_WAITING_MOST = 4096, WALK_CPUS_MOST = 1024 };
+enum {
+	WALK_WAITING_MOST = 4096,
+	WALK_CPUS_MOST = 1024,
+	WALK_CPUS_FEW = 8, /* up to so many are asked for their parts wherever these are not known; above, only for processes that ran */
+};
 
 /* What is settled before a program is loaded. */
 struct walk_settings {
@@ -73,7 +78,7 @@ struct walk_control {
 	/* orders */
 	uint32_t begins;       /* 1: a new walk; 0: the next chunk of one. Set to 0 by the program */
 	uint32_t tasks_most;   /* processes, and threads, after which this call ends */
-	uint32_t whole_of_all; /* parts of memory counters of all processes, not only of those that ran */
+	uint32_t whole_of_all; /* single cpus are asked for their parts of all memory counters, not only of those of processes that ran */
 	uint32_t generation;   /* of the iterator's table: the number of the walk, from 1 */
 	/* the clock of run queues, less the one of the helper */
 	uint64_t clock_lag_ns;           /* the newest good value; 0: none */
