@@ -39,6 +39,7 @@ struct walk_control control;
 enum {
 	CLOCK_DRIFT_PART = 1024,        /* the two clocks drift by less than one part in so many: 500 ppm by adjtimex() */
 	CLOCK_DOUBTS_MOST = 4,          /* values in a row that are not believed */
+	GONE_AT_ONCE = 8,               /* records looked at for what the walk before knew of a process */
 	SINCE_UPDATE_MOST = 2000000000, /* a cpu that runs without ticks is looked after once a second */
 };
 
@@ -74,6 +75,8 @@ static __always_inline void walk_begin(void)
 	struct task_struct *self = (struct task_struct *)bpf_get_current_task();
 	uint32_t features = 0;
 	clock_begin();
+	control.count_before = control.count;
+	control.shift = 0;
 	control.count = 0;
 	control.dropped = 0;
 	control.waiting_count = 0;
@@ -224,6 +227,8 @@ static __always_inline void add_thread(struct walk_record *record, const struct 
 	} else {
 		record->ran = 1;
 	}
+	if (on_cpu || queued || (state == TASK_RUNNING && !exit_state))
+		record->active = 1;
 	if (bpf_core_field_exists(task->delays))
 		add_delays(record, task);
 	control.tasks++;
@@ -237,11 +242,42 @@ static __always_inline void add_thread(struct walk_record *record, const struct 
 
 /* ---- a process ---- */
 
-static __always_inline void fill_identity(struct walk_record *record, const struct task_struct *leader, const struct signal_struct *group)
+/*
+ * Records keep their order, and their places but for those that are gone: what the walk before wrote of a process is at its place or a little further
+ * on, not overwritten yet. Brings it here. Returns false for a process that is new.
+ */
+static __always_inline bool recall(struct walk_record *record, uint32_t place, const struct task_struct *leader)
+{
+	uint32_t tgid = (uint32_t)leader->tgid;
+	uint64_t start_ns = leader->start_boottime;
+	for (uint32_t i = 0; i < GONE_AT_ONCE; i++) {
+		uint32_t key = place + control.shift + i;
+		if (key >= control.count_before)
+			return false;
+		struct walk_record *old = bpf_map_lookup_elem(&records, &key);
+		if (!old || old->pid != tgid || old->start_time_ns != start_ns)
+			continue;
+		control.shift += i;
+		if (control.shift)
+			__builtin_memcpy(record, old, sizeof(*record));
+		return true;
+	}
+	return false;
+}
+
+/* Who it is: only its own running changes that. */
+static __always_inline void fill_identity(struct walk_record *record, const struct task_struct *leader)
 {
 	record->pid = (uint32_t)leader->tgid;
-	record->ppid = (uint32_t)leader->real_parent->tgid;
 	record->uid = leader->real_cred->uid.val;
+	record->start_time_ns = leader->start_boottime;
+	__builtin_memcpy(record->command, leader->comm, sizeof(record->command));
+}
+
+/* What others may change too. */
+static __always_inline void fill_state(struct walk_record *record, const struct task_struct *leader, const struct signal_struct *group)
+{
+	record->ppid = (uint32_t)leader->real_parent->tgid;
 	record->state = state_of(leader);
 	record->exit_state = (uint32_t)leader->exit_state;
 	record->flags = leader->flags;
@@ -250,18 +286,14 @@ static __always_inline void fill_identity(struct walk_record *record, const stru
 	record->static_prio = leader->static_prio;
 	record->threads = (uint32_t)group->nr_threads;
 	record->oom_adj = group->oom_score_adj;
-	record->start_time_ns = leader->start_boottime;
 	record->cgroup_id = leader->cgroups->dfl_cgrp->kn->id;
-	__builtin_memcpy(record->command, leader->comm, sizeof(record->command));
 }
 
 /* The sums begin with what the kernel keeps of ended threads. */
-static __always_inline void fill_ended(struct walk_record *record, const struct signal_struct *group, bool known)
+static __always_inline void fill_ended(struct walk_record *record, const struct signal_struct *group)
 {
-	uint64_t ended = group->sum_sched_runtime;
-	record->ran = ended && !(known && record->ended_cpu_ns == ended);
-	record->ended_cpu_ns = ended;
-	record->cpu_time_ns = ended;
+	record->ended_cpu_ns = group->sum_sched_runtime;
+	record->cpu_time_ns = record->ended_cpu_ns;
 	record->voluntary_csw = group->nvcsw;
 	record->involuntary_csw = group->nivcsw;
 	record->minor_faults = group->min_flt;
@@ -288,14 +320,17 @@ static __always_inline void fill_ended(struct walk_record *record, const struct 
 	record->irq_delay_ns = 0;
 }
 
-/* Begins the record at that place, which may still hold what the walk before wrote there. */
-static __always_inline void fill_process(struct walk_record *record, const struct task_struct *leader, const struct signal_struct *group)
+/* Begins a record. `known`: it holds what the walk before wrote of the same process. */
+static __always_inline void fill_process(
+        struct walk_record *record, const struct task_struct *leader, const struct signal_struct *group, bool known)
 {
-	bool known = record->pid == (uint32_t)leader->tgid && record->start_time_ns == leader->start_boottime;
-	fill_identity(record, leader, group);
-	fill_ended(record, group, known);
+	record->ran = !known || record->active || record->ended_cpu_ns != group->sum_sched_runtime;
+	record->active = 0;
 	record->kept = known ? record->memory : WALK_MEMORY_NONE;
 	record->memory = WALK_MEMORY_NONE;
+	fill_identity(record, leader);
+	fill_state(record, leader, group);
+	fill_ended(record, group);
 }
 
 /* ---- memory ---- */

@@ -77,7 +77,7 @@ int walk_task(struct bpf_iter__task *context)
 		return 0;
 	}
 	if (is_new)
-		fill_process(record, task->group_leader, task->signal);
+		fill_process(record, task->group_leader, task->signal, recall(record, control.count - 1, task->group_leader));
 	add_thread(record, task);
 	record->kept = WALK_MEMORY_NONE; /* other threads may yet turn out to have run */
 	if (task->mm && (record->memory == WALK_MEMORY_NONE || (record->memory == WALK_MEMORY_COARSE && record->ran)))

@@ -23,7 +23,8 @@ struct walk_record {
 	uint8_t delays; /* the kernel counts the delays of its threads */
 	uint8_t memory; /* enum walk_memory */
 	uint8_t kept;   /* cpu_pages are those of the walk before: enum walk_memory as it was there, or WALK_MEMORY_NONE */
-	uint8_t reserved[2];
+	uint8_t active; /* some thread was ready to run, waiting or on a cpu when it was looked at: it will have changed by the next walk */
+	uint8_t reserved;
 	char command[16];
 	uint64_t start_time_ns; /* BOOTTIME */
 	uint64_t cpu_time_ns;   /* up to the begin of the walk for threads that are running */
@@ -89,10 +90,11 @@ struct walk_control {
 	uint64_t before_rq_ns;                         /* begin_rq_ns of the walk before */
 	uint32_t count, dropped;                       /* records; processes there was no room for */
 	uint32_t waiting_count, waiting_lost;
-	uint32_t tasks;    /* processes and threads seen */
-	uint32_t done;     /* the walk is at its end */
-	uint32_t features; /* bits of enum walk_feature */
-	uint32_t self;     /* the collector's own process id, as the kernel's first namespace has it */
+	uint32_t count_before, shift; /* records of the walk before; how many of these have been passed over, as their processes are gone */
+	uint32_t tasks;               /* processes and threads seen */
+	uint32_t done;                /* the walk is at its end */
+	uint32_t features;            /* bits of enum walk_feature */
+	uint32_t self;                /* the collector's own process id, as the kernel's first namespace has it */
 	/* where the walk goes on */
 	uint64_t list_begin, cursor_start_ns;
 	uint32_t cursor, searches; /* searches: times that the list was searched, since the last process seen had gone */
