@@ -16,15 +16,16 @@
 enum { MOST_MS = 20000 };
 
 /*
- * Ticks lie on a grid: two samples are as far apart as the ticks between them, but for how late each was. A sample tells of the ticks that its own lateness
- * has cost, those before the next one.
+ * Ticks lie on a grid: two samples are as far apart as the ticks between them, but for how late each was, and how long each was at work before it looked.
+ * A sample tells of the ticks that its own lateness has cost, those before the next one.
  *   missed  between the two, as the earlier one tells
  */
 static bool is_on_time(const struct rh_system *before, const struct rh_system *now, uint64_t missed)
 {
-	double due_ns = (double)now->monotonic_ns - (double)now->lateness_ns - (double)before->monotonic_ns + (double)before->lateness_ns;
-	double ticks = due_ns / (double)before->interval_ns;
-	return fabs(ticks - 1 - (double)missed) < 0.5;
+	double interval_ns = (double)before->interval_ns;
+	double apart_ns = (double)now->monotonic_ns - (double)now->lateness_ns - (double)before->monotonic_ns + (double)before->lateness_ns;
+	double at_work_ns = (double)now->scan_ns + (double)before->scan_ns;
+	return fabs(apart_ns - interval_ns * (double)(1 + missed)) < interval_ns / 2 + at_work_ns;
 }
 
 static void raise_to(uint64_t *most, uint64_t value)
