@@ -458,7 +458,7 @@ static void test_waiting(void **state)
 				assert_int_equal(wait_ns, record->run_wait_now_ns);
 				assert_true(record->run_delay_ns >= wait_ns);
 			}
-			assert_true(listed || record->run_wait_now_ns == 0);
+			assert_true(listed || record->run_wait_now_ns == 0 || view->waiting_lost > 0);
 			assert_true(record->ran);
 			waited += listed;
 		}
@@ -488,6 +488,83 @@ static void test_ran(void **state)
 	procfs_live_kill(pid);
 }
 
+/* What others do to a process that sleeps: of such a one the walk reads only a part anew. */
+static void test_changed_asleep(void **state)
+{
+	(void)state;
+	pid_t pid = procfs_live_child(take_memory), parent = fork_bound();
+	if (parent == 0) {
+		pid_t child = fork();
+		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, 0);
+			alarm(60);
+		}
+		for (;;)
+			pause();
+	}
+	await_sleep(pid);
+	usleep(20000);
+	for (int i = 0; i < walk_count; i++) {
+		char path[64];
+		walk_live_run(&walks[i]);
+		walk_live_run(&walks[i]);
+		assert_int_equal(setpriority(PRIO_PROCESS, (id_t)pid, 3 + i), 0);
+		const struct sched_param none = {0};
+		assert_int_equal(sched_setscheduler(pid, i ? SCHED_OTHER : SCHED_BATCH, &none), 0);
+		snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+		FILE *file = fopen(path, "we");
+		assert_non_null(file);
+		fprintf(file, "%d", 100 + i);
+		fclose(file);
+		walk_live_run(&walks[i]);
+		struct raw_process process = walk_live_process(&walks[i], pid);
+		assert_false(walk_live_find(&walks[i], pid)->ran);
+		compare_identity(&process, pid);
+		compare_times(&process, pid);
+		compare_memory(&process, pid);
+	}
+	/* A new parent. */
+	pid_t child = 0;
+	walk_live_run(&walks[0]);
+	for (uint32_t i = 0; i < walks[0].result.view.count; i++)
+		if (walks[0].result.view.records[i].ppid == (uint32_t)parent)
+			child = (pid_t)walks[0].result.view.records[i].pid;
+	assert_true(child > 0);
+	procfs_live_kill(parent);
+	for (int i = 0; i < walk_count; i++) {
+		walk_live_run(&walks[i]);
+		assert_int_equal(walk_live_process(&walks[i], child).ppid, of_status(child, "\nPPid:"));
+	}
+	kill(child, SIGKILL);
+	procfs_live_kill(pid);
+}
+
+/* Who was on a cpu in one walk and has left it since has not arrived on one, and yet has run. */
+static void test_left_cpu(void **state)
+{
+	(void)state;
+	enum { ROUNDS = 20 };
+	pid_t pid = fork_bound();
+	if (pid == 0)
+		for (volatile uint64_t i = 0;; i++)
+			;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct walk_live *walk = &walks[round % walk_count];
+		usleep(3000);
+		walk_live_run(walk);
+		kill(pid, SIGSTOP);
+		procfs_live_await_state(pid, 'T');
+		walk_live_run(walk);
+		assert_true(walk_live_find(walk, pid)->ran);
+		assert_int_equal(walk_live_process(walk, pid).cpu_time_ns, procfs_live_cpu_ns(pid));
+		walk_live_run(walk);
+		assert_false(walk_live_find(walk, pid)->ran);
+		assert_int_equal(walk_live_process(walk, pid).cpu_time_ns, procfs_live_cpu_ns(pid));
+		kill(pid, SIGCONT);
+	}
+	procfs_live_kill(pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +576,8 @@ int main(void)
 	        cmocka_unit_test(test_running),
 	        cmocka_unit_test(test_waiting),
 	        cmocka_unit_test(test_ran),
+	        cmocka_unit_test(test_changed_asleep),
+	        cmocka_unit_test(test_left_cpu),
 	};
 	if (!walk_live_is_possible())
 		return 77;
