@@ -37,7 +37,7 @@ struct account {
 	/* children that came and went and whose last words found no room */
 	uint64_t brief_cpu_ns, brief_io_bytes;
 	uint64_t brief_faults;
-	uint64_t exited_wait_ns; /* run delay of the last thread when the end was told */
+	uint64_t told_start_ns; /* BOOTTIME start of the process whose last words were told: pids are given out again */
 };
 /* `stuck` counts threads in an uninterruptible wait, and from this bit on those that the kernel wrongly takes for waiting while they sleep. */
 enum { ACCOUNT_STUCK = 1, ACCOUNT_STUCK_ASLEEP = 1 << 16 };

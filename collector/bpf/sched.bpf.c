@@ -257,11 +257,24 @@ static __always_inline uint64_t wait_of(const struct task_struct *task)
 	return bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
 }
 
+/* Was it there when the newest walk began? Then its parent must not have once more what was published of it. */
+static __always_inline bool is_known(const struct task_struct *task)
+{
+	return task->group_leader->start_boottime < walk_ns;
+}
+
+/* Were the last words of its process told? */
+static __always_inline bool was_told(const struct account *account, const struct task_struct *task)
+{
+	return (account->exited_exec_ns & ACCOUNT_TOLD) && account->told_start_ns == task->group_leader->start_boottime;
+}
+
 /* Frees an account. What was charged to it and never told, the parent has on its account. */
-static __always_inline void account_close(struct account *account, struct account *parent)
+static __always_inline void account_close(const struct task_struct *task, struct account *account, struct account *parent)
 {
 	if (parent) {
-		__sync_fetch_and_add(&parent->cpu_blame_ns, __sync_lock_test_and_set(&account->cpu_blame_ns, 0));
+		if (!(account->exited_exec_ns & ACCOUNT_TOLD_PARENT) || !is_known(task))
+			__sync_fetch_and_add(&parent->cpu_blame_ns, __sync_lock_test_and_set(&account->cpu_blame_ns, 0));
 		if (account->brief_count || account->brief_cpu_ns) {
 			__sync_fetch_and_add(&parent->brief_count, account->brief_count);
 			__sync_fetch_and_add(&parent->brief_cpu_ns, account->brief_cpu_ns);
@@ -287,7 +300,7 @@ static __always_inline void account_close(struct account *account, struct accoun
 	account->brief_cpu_ns = 0;
 	account->brief_io_bytes = 0;
 	account->brief_faults = 0;
-	account->exited_wait_ns = 0;
+	account->told_start_ns = 0;
 	__sync_lock_test_and_set(&account->tgid, 0);
 }
 
@@ -299,7 +312,7 @@ static __always_inline void tell_tail(struct task_struct *task, struct account *
 	struct last_words_tail *tail = told & ACCOUNT_TOLD_PARENT ? NULL : bpf_ringbuf_reserve(&last_words, sizeof(*tail), 0);
 	account->exited_exec_ns = (before + more) | (told & ACCOUNT_TOLD_BITS);
 	if (!tail) {
-		if (parent)
+		if (parent && !((told & ACCOUNT_TOLD_PARENT) && is_known(task)))
 			__sync_fetch_and_add(&parent->brief_cpu_ns, more);
 		if (!(told & ACCOUNT_TOLD_PARENT))
 			count_lost(cpu);
@@ -311,9 +324,9 @@ static __always_inline void tell_tail(struct task_struct *task, struct account *
 	tail->reserved = 0;
 	tail->start_time_ns = task->group_leader->start_boottime;
 	tail->cpu_time_ns = more;
-	tail->run_delay_ns = wait > account->exited_wait_ns ? wait - account->exited_wait_ns : 0;
+	tail->run_delay_ns = (int64_t)(wait + account->exited_run_delay_ns) > 0 ? wait + account->exited_run_delay_ns : 0;
 	tail->cpu_blame_ns = __sync_lock_test_and_set(&account->cpu_blame_ns, 0);
-	account->exited_wait_ns = wait;
+	account->exited_run_delay_ns = -wait;
 	bpf_ringbuf_submit(tail, BPF_RB_NO_WAKEUP);
 }
 
@@ -325,13 +338,13 @@ static __noinline uint32_t thread_gone(struct task_struct *task, uint32_t slot, 
 {
 	uint32_t tgid = task->tgid, heir = SCHED_NOBODY;
 	struct account *account = account_at(slot, tgid);
-	if (!account || !(account->exited_exec_ns & ACCOUNT_TOLD))
+	if (!account || !was_told(account, task))
 		return slot;
 	struct account *parent = account_with_slot(task->real_parent->tgid, cpu, &heir);
 	tell_tail(task, account, parent, cpu);
 	if (task->signal->nr_threads > 1 || !(state_of(task->group_leader) & TASK_DEAD_BIT))
 		return slot;
-	account_close(account, parent);
+	account_close(task, account, parent);
 	return heir;
 }
 
@@ -556,7 +569,7 @@ static __always_inline void tell_identity(struct last_words *words, const struct
 }
 
 /* What the switch program knows of it. What it has is told: from here on the account holds what comes after. */
-static __always_inline void tell_account(struct last_words *words, struct account *account, uint64_t wait)
+static __always_inline void tell_account(struct last_words *words, struct account *account, uint64_t wait, uint64_t own_wait)
 {
 	words->run_delay_ns = wait;
 	if (!account) {
@@ -567,7 +580,7 @@ static __always_inline void tell_account(struct last_words *words, struct accoun
 		return;
 	}
 	words->cpu_blame_ns = __sync_lock_test_and_set(&account->cpu_blame_ns, 0);
-	words->run_delay_ns += account->exited_run_delay_ns;
+	words->run_delay_ns += __sync_lock_test_and_set(&account->exited_run_delay_ns, -own_wait);
 	words->io_time_ns = account->io_time_ns;
 	words->io_wait_ns = account->io_wait_ns;
 	words->mem_wait_ns = account->mem_wait_ns;
@@ -579,7 +592,7 @@ static __always_inline void tell_parent(const struct task_struct *task, uint64_t
 	struct account *parent = account_of(task->real_parent->tgid);
 	const struct signal_struct *group = task->signal;
 	count_lost(cpu);
-	if (!parent || task->group_leader->start_boottime < walk_ns)
+	if (!parent || is_known(task))
 		return;
 	__sync_fetch_and_add(&parent->brief_count, 1);
 	__sync_fetch_and_add(&parent->brief_cpu_ns, exec);
@@ -603,11 +616,16 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	uint32_t cpu = bpf_get_smp_processor_id();
 	struct account *account = account_of(task->tgid);
 	uint64_t exec = exec_of(task) & ~(uint64_t)ACCOUNT_TOLD_BITS;
+	if (account && (account->exited_exec_ns & ACCOUNT_TOLD) && !was_told(account, task)) {
+		/* That of an earlier process with this pid, which the kernel has not let go of. */
+		account->exited_exec_ns = 0;
+		account->exited_run_delay_ns = 0;
+	}
+	if (account)
+		account->told_start_ns = task->group_leader->start_boottime;
 	/* Two threads that end at once may both see that none is left. */
 	if (account && __sync_val_compare_and_swap(&account->exited_exec_ns, 0, exec | ACCOUNT_TOLD) != 0)
 		return 0;
-	if (account)
-		account->exited_wait_ns = wait;
 	struct last_words *words = bpf_ringbuf_reserve(&last_words, sizeof(*words), 0);
 	if (!words) {
 		if (account)
@@ -619,7 +637,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	words->cpu_time_ns = exec;
 	tell_identity(words, task);
 	tell_counters(words, task);
-	tell_account(words, account, task->group_leader == task ? wait : wait + wait_of(task->group_leader));
+	tell_account(words, account, task->group_leader == task ? wait : wait + wait_of(task->group_leader), wait);
 	bpf_ringbuf_submit(words, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -630,10 +648,10 @@ int BPF_PROG(on_free, struct task_struct *task)
 	if (task->pid != task->tgid)
 		return 0;
 	struct account *account = account_find(task->tgid);
-	if (!account || !(account->exited_exec_ns & ACCOUNT_TOLD))
+	if (!account || !was_told(account, task))
 		return 0;
 	struct account *parent = account_find(task->real_parent->tgid);
 	tell_tail(task, account, parent, bpf_get_smp_processor_id());
-	account_close(account, parent);
+	account_close(task, account, parent);
 	return 0;
 }

@@ -148,9 +148,28 @@ static struct sched_slot *slot_of(struct sched *sched, const struct account *acc
 	if (slot->start_time_ns != process->start_time_ns) {
 		slot->start_time_ns = process->start_time_ns;
 		slot->published_ns = 0;
+		slot->waited_ns = 0;
 	}
 	slot->tick = sched->blame.tick;
 	return slot;
+}
+
+/*
+ * The account of a process that has ended is gone, what was published of it is still there: its last words must not fall behind that. What was added
+ * for waits that went on is charged to its parent when they end after it.
+ */
+static void end_raise(struct sched *sched, struct sched_end *end)
+{
+	uint32_t slots = sched->accounts->slots, place = account_place(end->words.pid, slots);
+	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
+		const struct sched_slot *slot = &sched->blame.slots[(place + i) & (slots - 1)];
+		if (slot->start_time_ns != end->words.start_time_ns)
+			continue;
+		if (slot->published_ns > end->words.cpu_blame_ns)
+			end->words.cpu_blame_ns = slot->published_ns;
+		if (slot->waited_ns > end->words.run_delay_ns)
+			end->words.run_delay_ns = slot->waited_ns;
+	}
 }
 
 /* The longest wait of the interval, and room for the next one. */
@@ -212,12 +231,20 @@ static void fill_watched(struct sched *sched, struct account *account, const str
 	fill_delays(account, end, record, process);
 }
 
-/* Run delay of threads that have ended. A zombie's account is gone, its last words have it. */
-static void fill_run_delay(const struct account *account, const struct sched_end *end, struct raw_process *process)
+/*
+ * Run delay of threads that have ended, less what was no waiting. The account is younger than the record: what has just been taken off there may not
+ * be in the record yet, so the value stays where it was until it is. A zombie's account is gone, its last words have it.
+ */
+static void fill_run_delay(struct sched *sched, const struct account *account, const struct sched_end *end, struct raw_process *process)
 {
-	if (account)
-		process->runnable_time_ns += load_u64(&account->exited_run_delay_ns);
-	else if (end && end->words.run_delay_ns > process->runnable_time_ns)
+	if (account) {
+		struct sched_slot *slot = slot_of(sched, account, process);
+		int64_t waited_ns = (int64_t)(process->runnable_time_ns + load_u64(&account->exited_run_delay_ns));
+		if (waited_ns > (int64_t)slot->waited_ns)
+			slot->waited_ns = (uint64_t)waited_ns;
+		process->runnable_time_ns = slot->waited_ns;
+	}
+	if (end && (int64_t)end->words.run_delay_ns > (int64_t)process->runnable_time_ns)
 		process->runnable_time_ns = end->words.run_delay_ns;
 }
 
@@ -272,12 +299,14 @@ void sched_blame_collect(struct sched *sched, const struct walk_view *walk, bool
 		struct sched_end *end = sched_ends_find(&sched->ends, process->pid, process->start_time_ns);
 		if (end)
 			end->is_listed = true;
+		if (end && !account)
+			end_raise(sched, end);
 		if (is_watching)
 			fill_watched(sched, account, end, &walk->records[i], process);
 		else if (account)
 			slot_of(sched, account, process);
 		if (is_watching || sched->exit_link >= 0)
-			fill_run_delay(account, end, process);
+			fill_run_delay(sched, account, end, process);
 		if (take_briefs && account)
 			take_brief(&sched->ends, account);
 	}

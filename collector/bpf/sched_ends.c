@@ -171,7 +171,7 @@ static void convert_end(const struct sched_ends *ends, const struct last_words *
 	        .syscalls = words->syscalls,
 	        .read_bytes = words->read_bytes,
 	        .write_bytes = words->write_bytes,
-	        .run_delay_ns = words->run_delay_ns,
+	        .run_delay_ns = (int64_t)words->run_delay_ns > 0 ? words->run_delay_ns : 0,
 	        .cgroup_id = words->cgroup_id,
 	};
 	memcpy(record.command, words->command, sizeof(record.command));

@@ -17,6 +17,7 @@
 struct sched_slot {
 	uint64_t start_time_ns; /* of the process that what follows is about */
 	uint64_t published_ns;  /* its blame: never less from tick to tick */
+	uint64_t waited_ns;     /* its run delay as published, likewise */
 	uint64_t extra_ns;      /* its blame with that for waits that go on; 0: there are none */
 	uint32_t tick;          /* the newest one in which its process was in the walk */
 	uint32_t suspect;       /* process that was not, at the last look */

@@ -82,11 +82,13 @@ static void add(struct sched_live *live, const struct raw_process *now)
 {
 	const struct raw_process *before = find(live, !live->current, now->pid);
 	bool is_known = before && before->start_time_ns == now->start_time_ns;
-	if (is_known && rh_has(before->present, RH_F_cpu_blame_ms_per_s) && rh_has(now->present, RH_F_cpu_blame_ms_per_s) &&
-	        now->cpu_blame_ns < before->cpu_blame_ns)
+	bool is_told = rh_has(now->present, RH_F_cpu_blame_ms_per_s) || now->end_time_ns > 0;
+	bool was_told = is_known && rh_has(before->present, RH_F_cpu_blame_ms_per_s);
+	if (is_told && was_told && now->end_time_ns == 0 && now->cpu_blame_ns < before->cpu_blame_ns)
 		live->backwards++;
 	live->delay_ns += (double)now->runnable_time_ns - (is_known ? (double)before->runnable_time_ns : 0);
-	live->blame_ns += (double)now->cpu_blame_ns - (is_known ? (double)before->cpu_blame_ns : 0);
+	if (is_told && (was_told || !is_known))
+		live->blame_ns += (double)now->cpu_blame_ns - (is_known ? (double)before->cpu_blame_ns : 0);
 }
 
 void sched_live_tick(struct sched_live *live)
