@@ -45,7 +45,8 @@ struct bpf_source {
 	uint64_t accounts_full;    /* charges that found no account, as of the tick before */
 	uint32_t kernel_bytes;
 	bool delay_accounting;
-	bool grow_refused; /* the log has it */
+	bool grow_refused; /* not tried again before the next routine */
+	bool refusal_said; /* the log has it */
 };
 
 /* ---- parts ---- */
@@ -77,14 +78,23 @@ static void parts_open(struct bpf_source *source)
 	source->kernel_bytes = load_map_bytes();
 }
 
+/* Says once that there is no larger map to be had. */
+static void refuse_growth(struct bpf_source *source, const char *why)
+{
+	if (!source->refusal_said)
+		log_say(LOG_WARNING_, "sampler", "%s; there is room for %u processes and no more", why, walk_room(source->walk));
+	source->grow_refused = source->refusal_said = true;
+}
+
 /* Larger accounts, with what was on the old ones. Between the parts' closing and their opening nothing is watched. */
 static void accounts_grow(struct bpf_source *source, uint32_t processes)
 {
 	struct accounts larger;
+	char error[256];
 	int result = accounts_open(&larger, processes);
 	if (result < 0) {
-		log_say(LOG_WARNING_, "sampler", "no larger accounts for %u processes: %s", processes, strerror(-result));
-		source->grow_refused = true;
+		load_explain("larger accounts of processes", result, error);
+		refuse_growth(source, error);
 		return;
 	}
 	parts_close(source);
@@ -99,13 +109,11 @@ static void walk_enlarge(struct bpf_source *source, uint32_t processes)
 {
 	char error[256];
 	if (walk_grow(source->walk, processes, error) < 0) {
-		if (!source->grow_refused)
-			log_say(LOG_WARNING_, "sampler", "%s; there is room for %u processes and no more", error, walk_room(source->walk));
-		source->grow_refused = true;
+		refuse_growth(source, error);
 		return;
 	}
 	source->kernel_bytes = load_map_bytes();
-	source->grow_refused = false;
+	source->refusal_said = false;
 	log_say(LOG_INFO_, "sampler", "the process table has become too small: there is room for %u processes now",
 	        walk_room(source->walk));
 }
@@ -182,10 +190,9 @@ static void look_after_maps(struct bpf_source *source, const struct walk_result 
 	uint64_t full = accounts_sum(&source->accounts).accounts_full;
 	bool crowded = full > source->accounts_full || (routine && accounts_are_crowded(&source->accounts));
 	source->accounts_full = full;
-	if (crowded && !source->grow_refused)
-		accounts_grow(source, source->accounts.slots / ACCOUNTS_PER_PROCESS * 2 > processes
-		                              ? source->accounts.slots / ACCOUNTS_PER_PROCESS * 2
-		                              : processes);
+	uint32_t room = source->accounts.slots / ACCOUNTS_PER_PROCESS;
+	if (crowded && !source->grow_refused && room < source->options.max_processes)
+		accounts_grow(source, room * 2 > processes ? room * 2 : processes);
 }
 
 static int bpf_tick(struct source *interface, uint64_t budget_ns, struct raw_process *processes, struct raw_system *system,
