@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SLOTS_LEAST = 4096 };
+enum { SLOTS_LEAST = 16384 }; /* a storm of short-lived processes must not ask for more: making room takes a second of a busy machine */
 
 static uint32_t power_of_two(uint32_t least)
 {

@@ -20,7 +20,7 @@ struct accounts {
 	size_t map_bytes, cpu_bytes;
 };
 
-/* Makes maps with room for four times as many processes, at least 4,096. Returns 0 or -errno. */
+/* Makes maps with room for four times as many processes, at least 16,384. Returns 0 or -errno. */
 int accounts_open(struct accounts *accounts, uint32_t processes);
 
 /* Copies what is on `from` to larger accounts that no program uses yet. No program may be using `from` any more. */

@@ -175,7 +175,7 @@ static void collect(struct bpf_source *source, const struct walk_result *walk, s
 }
 
 /* Whether all maps are still large enough. */
-static void look_after_maps(struct bpf_source *source, const struct walk_result *walk)
+static void look_after_maps(struct bpf_source *source, const struct walk_result *walk, struct source_tick *tick)
 {
 	uint32_t processes = walk->view.count + walk->dropped;
 	bool routine = source->ticks % ROUTINE_EACH == 0;
@@ -189,6 +189,7 @@ static void look_after_maps(struct bpf_source *source, const struct walk_result 
 		return;
 	uint64_t full = accounts_sum(&source->accounts).accounts_full;
 	bool crowded = full > source->accounts_full || (routine && accounts_are_crowded(&source->accounts));
+	tick->events_lost += full - source->accounts_full; /* charges that found no account */
 	source->accounts_full = full;
 	uint32_t room = source->accounts.slots / ACCOUNTS_PER_PROCESS;
 	if (crowded && !source->grow_refused && room < source->options.max_processes)
@@ -219,7 +220,7 @@ static int bpf_tick(struct source *interface, uint64_t budget_ns, struct raw_pro
 	fill_system(source, &walk, system);
 	collect(source, &walk, processes, system, ret_tick);
 	ret_tick->count = count + unlisted_sample(&source->unlisted, processes + count, source->options.max_processes - count);
-	look_after_maps(source, &walk);
+	look_after_maps(source, &walk, ret_tick);
 	return 0;
 }
 
