@@ -287,14 +287,23 @@ static void uninterruptible_wait_is_measured(void **state)
 		assert_true(longest >= 150 * (float)NS_PER_MS);
 }
 
+/* Row of a process in a sample, or the count of rows. Its first living record: a process that ends has its last one by the same number. */
+static uint32_t row_of_pid(const struct rh_view *view, uint32_t pid)
+{
+	uint32_t row = 0;
+	while (row < view->count && view->pids[row] != pid)
+		row++;
+	return row;
+}
+
 static unsigned compare_samples(const struct rh_view *before, const struct rh_view *now)
 {
 	struct rh_process earlier, later;
 	unsigned wrong = 0;
-	for (uint32_t i = 0; rh_copy(now, i, &later) && wrong < WRONG_MOST; i++)
-		for (uint32_t k = 0; rh_copy(before, k, &earlier); k++)
-			if (before->pids[k] == later.pid)
-				wrong += compare_rates(&earlier, &later, now->system.elapsed_ns);
+	for (uint32_t i = 0; i < now->count && wrong < WRONG_MOST; i++)
+		if (rh_copy(before, row_of_pid(before, now->pids[i]), &earlier) && rh_copy(now, i, &later) &&
+		        !(earlier.flags & RH_PROCESS_exited))
+			wrong += compare_rates(&earlier, &later, now->system.elapsed_ns);
 	return rh_valid(before) && rh_valid(now) ? wrong : 0;
 }
 
