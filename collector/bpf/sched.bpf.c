@@ -46,6 +46,8 @@ struct {
 	__uint(max_entries, 4096); /* set before loading */
 } last_words SEC(".maps");
 
+enum { SHORT_SLICE_NS = 10000000 };
+
 uint32_t epoch;   /* of intervals: which bank of the accounts is written */
 uint64_t walk_ns; /* begin of the newest walk, BOOTTIME: who began later was in none */
 
@@ -238,6 +240,12 @@ static __noinline uint64_t note_end(struct account *account, uint32_t tid, uint6
 
 /* ---- after the last words ---- */
 
+static __always_inline struct sched_run *run_of(uint32_t tid)
+{
+	uint32_t key = tid & (SCHED_RUN_SLOTS - 1);
+	return bpf_map_lookup_elem(&sched_runs, &key);
+}
+
 /* cpu time of a process that is ending: threads that were released, and those that may not have been. */
 static __always_inline uint64_t exec_of(const struct task_struct *task)
 {
@@ -338,6 +346,9 @@ static __noinline uint32_t thread_gone(struct task_struct *task, uint32_t slot, 
 {
 	uint32_t tgid = task->tgid, heir = SCHED_NOBODY;
 	struct account *account = account_at(slot, tgid);
+	struct sched_run *run = run_of(task->pid);
+	if (run && run->tid == (uint32_t)task->pid)
+		run->tid = 0;
 	if (!account || !was_told(account, task))
 		return slot;
 	struct account *parent = account_with_slot(task->real_parent->tgid, cpu, &heir);
@@ -400,12 +411,6 @@ static __noinline uint64_t queued_before(struct account *account, uint64_t queue
 	return 0;
 }
 
-static __always_inline struct sched_run *run_of(uint32_t tid)
-{
-	uint32_t key = tid & (SCHED_RUN_SLOTS - 1);
-	return bpf_map_lookup_elem(&sched_runs, &key);
-}
-
 /* The kernel will add the wait to its run delay in a moment. */
 static __always_inline void run_begin(const struct task_struct *task, uint64_t wait)
 {
@@ -465,16 +470,23 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	return 0;
 }
 
-/* How long a thread has waited that was just taken off its queue; the kernel has added that to its run delay. 0: not known. */
+/*
+ * How long a thread has waited that was just taken off its queue; the kernel has added that to its run delay, which begins at nothing with the thread.
+ * 0: not known.
+ */
 static __always_inline uint64_t waited_since_run(const struct task_struct *task)
 {
-	uint32_t tid = task->pid, delay = (uint32_t)(task->sched_info.run_delay >> SCHED_RUN_SHIFT);
+	uint32_t tid = task->pid, delay = (uint32_t)(task->sched_info.run_delay >> SCHED_RUN_SHIFT), before = delay;
 	struct sched_run *run = run_of(tid);
-	if (!run || run->tid != tid)
+	if (!run)
 		return 0;
-	uint64_t wait = (uint64_t)(uint32_t)(delay - run->delay) << SCHED_RUN_SHIFT;
+	if (run->tid == tid)
+		before = run->delay;
+	else if (task->sched_info.pcount == 0)
+		before = 0;
+	run->tid = tid;
 	run->delay = delay;
-	return wait;
+	return (uint64_t)(uint32_t)(delay - before) << SCHED_RUN_SHIFT;
 }
 
 /* A thread that waits is taken to another cpu, by whichever cpu does it, under the lock of the run queue that it leaves. */
@@ -497,7 +509,8 @@ int BPF_PROG(on_migrate, struct task_struct *task)
 	struct sched_cpu *state = bpf_map_lookup_elem(&sched_cpus, &cpu);
 	if (!state || state->begin_ns == 0)
 		return 0;
-	uint64_t begin = state->begin_ns, queued = wait ? now - wait : begin + 1;
+	/* Where it is not known: slices in which somebody waited from the begin are short, but where the owner cannot be made to let go. */
+	uint64_t begin = state->begin_ns, queued = wait ? now - wait : now - begin < SHORT_SLICE_NS ? begin : now;
 	state->sequence++;
 	if (queued <= begin + (1 << SCHED_RUN_SHIFT) && state->waiting > 0) {
 		state->waiting--;

@@ -34,6 +34,9 @@ bool sched_live_open(struct sched_live *live)
 	struct walk_options walk = {.way = "auto", .processes = SCHED_LIVE_PROCESSES / 2, .chunk = 128, .chunk_from = 2000};
 	struct source_options options = {.proc_root = "/proc", .max_processes = SCHED_LIVE_PROCESSES, .config = &live->config};
 	char error[256] = "the kernel gives no room for accounts";
+	/* As the collector does where it may: else a walk takes as long as the others let it, and what is read after it is of another time. */
+	const struct sched_param first = {.sched_priority = 2};
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
 	load_quietly();
 	if (!load_has_type_information() || !load_is_permitted()) {
 		fprintf(stderr, "skipped: this kernel or these rights do not allow programs in the kernel\n");
