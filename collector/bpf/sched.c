@@ -16,7 +16,7 @@
 #include "sched.skel.h"
 
 enum {
-	WORDS_BYTES = 4 << 20, /* some 10,000 ends between two ticks */
+	WORDS_BYTES = 1 << 20, /* some 4,000 ends between two ticks, 20,000 a second; more are summed up at their parents */
 	JUDGED_S = 1,
 	PAUSE_S = 10,
 	PAUSE_MOST_S = 600,

@@ -21,6 +21,7 @@
 #include "collector/procfs/system.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -346,6 +347,7 @@ int source_bpf_open(const struct source_options *options, struct source **ret_so
 	source->delay_accounting = has_delay_accounting(source);
 	source->unlisted.reader.has_delay_accounting = source->delay_accounting;
 	parts_open(source);
+	(void)malloc_trim(0); /* what libbpf needed to load is some 10 MiB; it would stay with us, and locked */
 	*ret_source = interface;
 	return 0;
 }
