@@ -37,8 +37,8 @@ void sample_open(struct sample *sample, const struct config *config, struct sour
 
 /* Of the blame columns: what is known of anybody, and sums. */
 struct waiting {
-	bool known, measured; /* run delays; blame */
-	double delay_ms_per_s;
+	bool known, measured;                  /* run delays; blame */
+	double delay_ms_per_s, blame_ms_per_s; /* sums */
 };
 
 /* Records into columns. Who is gone holds no memory; what it still did in the interval is there if its last words told. */
@@ -65,8 +65,21 @@ static struct waiting columns_gather(struct sample *sample)
 		waiting.known |= rh_has(record->present, RH_F_runnable_ms_per_s);
 		waiting.measured |= rh_has(record->present, RH_F_cpu_blame_ms_per_s);
 		waiting.delay_ms_per_s += (double)delay_ms_per_s;
+		waiting.blame_ms_per_s += (double)sample->blame_ms_per_s[i];
 	}
 	return waiting;
+}
+
+/*
+ * Waiting that no process caused: what the source saw come about on idle cpus, and beyond it whatever the blamed leave over - who is throttled waits
+ * on a cpu that others use.
+ */
+static void unattributed_fill(struct rh_system *system, const struct waiting *waiting)
+{
+	float rest = (float)(waiting->delay_ms_per_s - waiting->blame_ms_per_s);
+	if (!rh_has(system->present, RH_S_run_delay_unattributed_ms_per_s))
+		return;
+	system->run_delay_unattributed_ms_per_s = fmaxf(system->run_delay_unattributed_ms_per_s, rest);
 }
 
 /* Waiting for a cpu inflicted. A source that measures it is believed; else it is estimated. */
@@ -88,6 +101,7 @@ static void cpu_blame_fill(struct sample *sample, const struct span *span, const
 	};
 	if (waiting->measured) {
 		blame_harm(&input, sample->blame_ms_per_s, sample->columns.harm_ms_per_s);
+		unattributed_fill(&sample->system, waiting);
 		return;
 	}
 	blame_estimate(&input, sample->blame_ms_per_s, sample->columns.harm_ms_per_s);

@@ -87,9 +87,13 @@ static void refuse_growth(struct bpf_source *source, const char *why)
 	source->grow_refused = source->refusal_said = true;
 }
 
-/* Larger accounts, with what was on the old ones. Between the parts' closing and their opening nothing is watched. */
-static void accounts_grow(struct bpf_source *source, uint32_t processes)
+/*
+ * Larger accounts, with what was on the old ones. Between the parts' closing and their opening nothing is watched: that counts as an event lost, and the
+ * log says how long it was.
+ */
+static void accounts_grow(struct bpf_source *source, uint32_t processes, struct source_tick *tick)
 {
+	uint64_t begin_ns = clock_now_ns(CLOCK_MONOTONIC);
 	struct accounts larger;
 	char error[256];
 	int result = accounts_open(&larger, processes);
@@ -103,7 +107,10 @@ static void accounts_grow(struct bpf_source *source, uint32_t processes)
 	accounts_close(&source->accounts);
 	source->accounts = larger;
 	parts_open(source);
-	log_say(LOG_INFO_, "sampler", "the accounts of processes have become too small: there is room for %u now", larger.slots);
+	tick->events_lost++;
+	log_say(LOG_WARNING_, "sampler",
+	        "the accounts of processes have become too small: there is room for %u now; for %.0f ms nothing was watched", larger.slots,
+	        (double)(clock_now_ns(CLOCK_MONOTONIC) - begin_ns) / NS_PER_MS);
 }
 
 static void walk_enlarge(struct bpf_source *source, uint32_t processes)
@@ -194,7 +201,7 @@ static void look_after_maps(struct bpf_source *source, const struct walk_result 
 	source->accounts_full = full;
 	uint32_t room = source->accounts.slots / ACCOUNTS_PER_PROCESS;
 	if (crowded && !source->grow_refused && room < source->options.max_processes)
-		accounts_grow(source, room * 2 > processes ? room * 2 : processes);
+		accounts_grow(source, room * 2 > processes ? room * 2 : processes, tick);
 }
 
 static int bpf_tick(struct source *interface, uint64_t budget_ns, struct raw_process *processes, struct raw_system *system,

@@ -6,6 +6,8 @@ set -u
 [ "$(id -u)" = 0 ] || { echo "takes root" && exit 77; }
 group=$(getent group | awk -F: '$3 > 0 {print $1; exit}')
 
+sleepers=()
+on_exit() { kill ${collector:-} "${sleepers[@]}" 2>/dev/null; }
 status() { sed -n "s/^$1:\t//p" "/proc/$collector/status"; }
 segment=/dev/shm/rogue-hunter.$NAME
 
@@ -41,7 +43,6 @@ done
 
 # Programs and maps are loaded anew when there are more processes than there was room for.
 if [ "$("$BIN/rh-collector" --probe | jq -r .sampler)" = bpf ]; then
-	sleepers=()
 	for ((i = 0; i < 900; i++)); do
 		sleep 60 &
 		sleepers+=($!)

@@ -17,6 +17,8 @@ medium = 0.2
 elevated = 0.4
 high = 0.6
 critical = 0.8
+[rogues]
+count = 64
 [log]
 path = "$LOG"
 level = "debug"

@@ -118,14 +118,16 @@ static bool watch_sums(struct sched_live *live, const char *what)
 	return lost == 0;
 }
 
-static void check_sums(struct sched_live *live, const char *what)
+/* `busy`: no cpu is ever idle, so that whoever waits waits for somebody. */
+static void check_sums(struct sched_live *live, const char *what, bool busy)
 {
 	sched_live_watch(live, SETTLE_MS);
 	for (int i = 1; !watch_sums(live, what) && i < TRIES; i++)
 		;
 	assert_int_equal(live->backwards, 0);
 	assert_true(live->delay_ns > 100.0 * NS_PER_MS); /* else this load shows nothing */
-	assert_near(live->blame_ns / live->delay_ns, 1, 0.03);
+	if (busy)
+		assert_near(live->blame_ns / live->delay_ns, 1, 0.03);
 	assert_near((live->blame_ns + live->unowned_ns) / live->delay_ns, 1, 0.03);
 }
 
@@ -134,21 +136,21 @@ static void test_sum_hogs(void **state)
 	int hogs = 2 * (int)sysconf(_SC_NPROCESSORS_ONLN) + 1;
 	for (int i = 0; i < hogs && i < CHILDREN_MOST; i++)
 		start(-1, spin);
-	check_sums(*state, "hogs that are moved about");
+	check_sums(*state, "hogs that are moved about", true);
 }
 
 static void test_sum_pairs(void **state)
 {
 	for (int i = 0; i < 4; i++)
 		start(-1, ping_pong);
-	check_sums(*state, "pairs that wake one another");
+	check_sums(*state, "pairs that wake one another", false);
 }
 
 static void test_sum_forks(void **state)
 {
 	for (int i = 0; i < 4; i++)
 		start(-1, fork_on);
-	check_sums(*state, "forks");
+	check_sums(*state, "forks", false);
 }
 
 static void test_sum_mix(void **state)
@@ -160,7 +162,7 @@ static void test_sum_mix(void **state)
 		start(-1, work_and_rest);
 		start(-1, work_and_rest);
 	}
-	check_sums(*state, "a mix");
+	check_sums(*state, "a mix", true);
 }
 
 /* ---- who it falls on ---- */
