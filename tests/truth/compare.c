@@ -24,6 +24,7 @@ enum {
 
 #define TICK_NS (10 * (int64_t)NS_PER_MS)
 #define MOVING_NS (200 * (int64_t)NS_PER_US)
+#define PHANTOM_NS (20 * (int64_t)NS_PER_MS) /* a sleeper is moved rarely, and sleeps for milliseconds: more would be a mistake of ours */
 
 /*
  * The table: field, peer, how it is compared, by which back ends, what error is allowed below and above, and why. A field may have several peers.
@@ -63,8 +64,10 @@ static const struct row {
         {RH_F_involuntary_csw_count, PEER_INVOLUNTARY, COUNTER, BY_BPF, LIVING, 0, 0, ""},
         {RH_F_wakeups_count, PEER_SLICES, COUNTER, BY_PROCFS, LIVING, 0, 0, ""},
         {RH_F_wakeups_count, PEER_VOLUNTARY, COUNTER, BY_BPF, LIVING, 0, 0, "a voluntary switch ends in a wakeup"},
-        {RH_F_runnable_time_ns, PEER_DELAY, COUNTER, BY_PROCFS | BY_BPF, LIVING | WAITING, 0, MOVING_NS,
-                "a wait that is not over is put in by the difference of two clocks"},
+        {RH_F_runnable_time_ns, PEER_DELAY, COUNTER, BY_PROCFS, LIVING | WAITING, 0, MOVING_NS, ""},
+        {RH_F_runnable_time_ns, PEER_DELAY, COUNTER, BY_BPF, LIVING | WAITING, PHANTOM_NS, MOVING_NS,
+                "a wait that is not over is put in by the difference of two clocks; the sleep of a moved thread, which the kernel counts "
+                "as waiting, is taken off"},
         {RH_F_rss_bytes, PEER_RSS_STAT, LEVEL, BY_PROCFS, HEADLESS, 0, 0, ""},
         {RH_F_rss_bytes, PEER_RSS_STATUS, LEVEL, BY_BPF, 0, 0, 0, "parts per cpu included, as in status"},
         {RH_F_mem_bytes, PEER_FOOTPRINT, LEVEL, BY_PROCFS, DETAIL | HEADLESS, 0, 0, ""},
