@@ -106,7 +106,7 @@ static double tick_ns(struct walk_record *records, struct raw_process *processes
 	for (unsigned i = 0; i < TICKS; i++) {
 		struct source_tick tick = {0};
 		uint64_t begin = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
-		block_collect(live.block, &walk, 0, processes, &system, &tick);
+		block_collect(live.block, &walk, processes, &system, &tick);
 		took[i] = (double)(clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - begin) / PROCESSES;
 	}
 	return figures_median(took, TICKS);

@@ -47,6 +47,8 @@ static enum rh_sampler_reason reason_of(int result)
 		return RH_SAMPLER_REASON_not_permitted;
 	case ENOENT:
 		return RH_SAMPLER_REASON_no_type_information;
+	case EXDEV:
+		return RH_SAMPLER_REASON_other_namespace;
 	default:
 		return RH_SAMPLER_REASON_refused;
 	}

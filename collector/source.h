@@ -134,6 +134,7 @@ int source_procfs_open(const struct source_options *options, struct source **ret
 /*
  * Opens the kernel-direct back end. Returns 0, or -errno with a sentence in `error` that says what is missing and what would help:
  *   -ENOENT  this kernel tells no type information (BTF)     -EPERM   the rights are missing (CAP_BPF and CAP_PERFMON, or root)
+ *   -EXDEV   the process ids of this process are of a namespace of its own
  *   -ENOSYS  not in this build                               other    the kernel refused a program; the sentence says which and why
  * A part that fails (scheduler, block) does not fail the whole: its signal bit stays off, and the log says why, once.
  */

@@ -52,13 +52,12 @@ static inline uint32_t account_place(uint32_t tgid, uint32_t slots)
 
 /* Numbers of the whole machine, one per cpu, each written by its own cpu alone. */
 struct account_cpu {
-	uint64_t switches;      /* context switches watched */
 	uint64_t unowned_ns;    /* run-queue waiting while the cpu was idle */
 	uint64_t accounts_full; /* charges that found no account */
 	uint64_t
 	        events_lost; /* last words and tails that found no room; they are in the brief sums of the parent then, if it has an account */
 	uint64_t blocks;     /* block requests watched */
-	uint64_t reserved[3];
+	uint64_t reserved[4];
 };
 _Static_assert(sizeof(struct account_cpu) == 64, "one cache line per cpu");
 

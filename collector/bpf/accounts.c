@@ -104,7 +104,6 @@ struct account_cpu accounts_sum(const struct accounts *accounts)
 	struct account_cpu sum = {0};
 	for (uint32_t cpu = 0; cpu < accounts->cpus; cpu++) {
 		const struct account_cpu *each = &accounts->cpu_map[cpu];
-		sum.switches += each->switches;
 		sum.unowned_ns += each->unowned_ns;
 		sum.accounts_full += each->accounts_full;
 		sum.events_lost += each->events_lost;

@@ -17,8 +17,8 @@ int block_open(const struct source_options *options, struct accounts *accounts, 
  * After the walk: adds to `processes` (io_time, reclaim and compaction delays where the kernel's own are off), to `system` (latencies) and to `tick`
  * (signals, events_lost), with their present bits. Allocates nothing.
  */
-void block_collect(struct block *block, const struct walk_view *walk, uint64_t interval_ns, struct raw_process *processes,
-        struct raw_system *system, struct source_tick *tick);
+void block_collect(struct block *block, const struct walk_view *walk, struct raw_process *processes, struct raw_system *system,
+        struct source_tick *tick);
 
 /*
  * Since it was opened, all disks together: how long they were busy, and the part of it that no living process is charged with. Device times of all

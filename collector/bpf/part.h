@@ -22,6 +22,7 @@ struct walk_view {
 	uint32_t waiting_lost;  /* waiting threads there was no room for in `waiting` */
 	uint64_t begin_boot_ns; /* when the walk began, BOOTTIME */
 	uint64_t begin_rq_ns;   /* the same on the clock of run queues */
+	struct account_cpu sum; /* what the programs counted on all cpus until right after it */
 };
 
 #endif

@@ -324,18 +324,18 @@ static void fill_system(const struct sched *sched, const struct account_cpu *sum
 void sched_collect(struct sched *sched, const struct walk_view *walk, uint64_t interval_ns, struct raw_process *processes,
         struct raw_system *system, struct source_tick *tick)
 {
-	struct account_cpu sum = accounts_sum(sched->accounts);
+	const struct account_cpu *sum = &walk->sum;
 	uint64_t ends_before = sched->ends.seen, switches;
-	bool words_lost = sum.events_lost != sched->events_lost, was_watching = sched_is_watching(sched);
+	bool words_lost = sum->events_lost != sched->events_lost, was_watching = sched_is_watching(sched);
 	sched_ends_read(&sched->ends);
 	sched_blame_collect(sched, walk, words_lost, processes);
 	sched_ends_settle(&sched->ends, walk, tick);
-	tick->events_lost += sum.events_lost - sched->events_lost + sched->ends.lost;
-	sched->events_lost = sum.events_lost;
+	tick->events_lost += sum->events_lost - sched->events_lost + sched->ends.lost;
+	sched->events_lost = sum->events_lost;
 	if (words_lost || sched->ends.lost > 0)
 		tick->degraded |= RH_DEGRADED_fewer_last_words;
 	uint64_t cost_ns = cost_take(sched, sched->ends.seen - ends_before, &switches);
-	fill_system(sched, &sum, switches, system);
+	fill_system(sched, sum, switches, system);
 	if (was_watching)
 		tick->signals |= UINT64_C(1) << RH_SIGNAL_scheduler;
 	else if (sched->wants_switches)

@@ -178,7 +178,7 @@ static void collect(struct bpf_source *source, const struct walk_result *walk, s
 	if (source->sched)
 		sched_collect(source->sched, view, interval_ns, processes, system, tick);
 	if (source->block)
-		block_collect(source->block, view, interval_ns, processes, system, tick);
+		block_collect(source->block, view, processes, system, tick);
 	source->before_ns = view->begin_boot_ns;
 }
 
@@ -195,7 +195,7 @@ static void look_after_maps(struct bpf_source *source, const struct walk_result 
 		walk_enlarge(source, processes);
 	if (!source->sched && !source->block)
 		return;
-	uint64_t full = accounts_sum(&source->accounts).accounts_full;
+	uint64_t full = walk->view.sum.accounts_full;
 	bool crowded = full > source->accounts_full || (routine && accounts_are_crowded(&source->accounts));
 	tick->events_lost += full - source->accounts_full; /* charges that found no account */
 	source->accounts_full = full;
@@ -220,14 +220,15 @@ static int bpf_tick(struct source *interface, uint64_t budget_ns, struct raw_pro
 	source->ticks++;
 	uint32_t count = convert_all(source, &walk, processes);
 	walk.view.count = count;
+	walk.view.sum = accounts_sum(&source->accounts);
 	ret_tick->taken_boottime_ns = walk.view.begin_boot_ns;
 	ret_tick->signals = own_signals(source);
 	ret_tick->dropped = walk.dropped + (walk_processes(source->walk) - walk.dropped - count);
 	procfs_system_read_loadavg(&source->system);
 	ret_tick->discontinuous = !procfs_system_read(&source->system, clock_now_ns(CLOCK_MONOTONIC), system);
 	fill_system(source, &walk, system);
-	collect(source, &walk, processes, system, ret_tick);
 	ret_tick->count = count + unlisted_sample(&source->unlisted, processes + count, source->options.max_processes - count);
+	collect(source, &walk, processes, system, ret_tick);
 	look_after_maps(source, &walk, ret_tick);
 	return 0;
 }
@@ -322,7 +323,7 @@ static int check_namespace(struct bpf_source *source, char error[256])
 	snprintf(error, 256, "%s",
 	        result < 0 ? strerror(-result)
 	                   : "this process is in a process id namespace of its own, which the walk in the kernel does not know");
-	return result < 0 ? result : -EINVAL;
+	return result < 0 ? result : -EXDEV;
 }
 
 int source_bpf_open(const struct source_options *options, struct source **ret_source, char error[256])

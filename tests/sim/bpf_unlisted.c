@@ -120,7 +120,7 @@ static void test_accounts(void **state)
 		account->cpu_blame_ns = 1000 + pid;
 		account->stuck = 1;
 	}
-	few.cpu_map[0].switches = 77;
+	few.cpu_map[0].blocks = 77;
 	assert_true(accounts_are_crowded(&few));
 	accounts_move(&many, &few);
 	assert_false(accounts_are_crowded(&many));
@@ -130,7 +130,7 @@ static void test_accounts(void **state)
 		assert_int_equal(account->cpu_blame_ns, 1000 + pid);
 		assert_int_equal(account->stuck, 0);
 	}
-	assert_int_equal(accounts_sum(&many).switches, 77);
+	assert_int_equal(accounts_sum(&many).blocks, 77);
 	accounts_close(&few);
 	accounts_close(&many);
 }

@@ -97,13 +97,13 @@ void block_live_tick(struct block_live *live)
 			live->records[live->count++] = (struct walk_record){.pid = pid, .start_time_ns = pid, .ran = !live->asleep};
 	}
 	qsort(live->records, live->count, sizeof(live->records[0]), compare_pids);
-	struct walk_view walk = {.records = live->records, .count = live->count};
+	struct walk_view walk = {.records = live->records, .count = live->count, .sum = accounts_sum(&live->accounts)};
 	memset(&live->system, 0, sizeof(live->system));
 	memset(&live->tick, 0, sizeof(live->tick));
 	memset(live->processes, 0, live->count * sizeof(live->processes[0]));
 	for (uint32_t i = 0; i < live->count; i++)
 		live->processes[i].pid = live->records[i].pid;
-	block_collect(live->block, &walk, 0, live->processes, &live->system, &live->tick);
+	block_collect(live->block, &walk, live->processes, &live->system, &live->tick);
 }
 
 const struct raw_process *block_live_find(const struct block_live *live, pid_t pid)

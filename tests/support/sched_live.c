@@ -110,6 +110,7 @@ void sched_live_tick(struct sched_live *live)
 	live->tick = (struct source_tick){.count = count};
 	live->system = (struct raw_system){0};
 	walk.view.count = count;
+	walk.view.sum = accounts_sum(&live->accounts);
 	sched_collect(live->sched, &walk.view, live->begin_ns ? walk.view.begin_boot_ns - live->begin_ns : NS_PER_S, processes,
 	        &live->system, &live->tick);
 	live->begin_ns = walk.view.begin_boot_ns;
