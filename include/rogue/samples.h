@@ -109,6 +109,10 @@ enum rh_sampler {
 enum rh_sampler_reason {
 #include "rogue/codes.def"
 };
+#define RH_GUARD_CLASS(value, name, text) RH_GUARD_CLASS_##name = (value),
+enum rh_guard_class {
+#include "rogue/codes.def"
+};
 #define RH_PROCESS_FLAG(bit, name, text) RH_PROCESS_##name = 1u << (bit),
 enum rh_process_flag {
 #include "rogue/codes.def"

@@ -8,13 +8,16 @@ faults=0
 
 # Regular expressions over what stands between the quotes or brackets. System headers that belong to a library are named below, the rest of
 # <...> is libc and free.
-stored='tracker|events|history|prune|status'
+stored='tracker|events|history|prune|status|pauses|drill'
+# Readers that know what a pause is.
+pausing='tracker|pauses|drill'
 includes_of() {
 	case $1 in
 	include/*) echo 'rogue/.*' ;;
 	base/*) echo 'base/.*' ;;
 	shm/*) echo '(shm|base|rogue)/.*|ck_.*' ;;
 	storage/*) echo '(storage|base|rogue)/.*|sqlite3\.h' ;;
+	pause/*) echo '(pause|base|rogue)/.*' ;;
 	collector/bpf/*) echo "(collector|base|rogue)/.*|bpf/.*|[a-z_]+\.skel\.h" ;;
 	collector/*) echo "(collector|base|rogue)/.*|shm/writer\.h" ;;
 	readers/doctor/*) echo '(readers/doctor|readers/common|base|rogue)/.*|jansson\.h' ;;
@@ -23,7 +26,9 @@ includes_of() {
 		local reader=${1#readers/}
 		reader=${reader%%/*}
 		if [[ $reader =~ ^($stored)$ ]]; then
-			echo "(readers/$reader|readers/common|base|rogue)/.*|storage/(storage\.h|rows\.h|columns\.def)"
+			local more=''
+			[[ $reader =~ ^($pausing)$ ]] && more='|pause/[a-z]+\.(h|def)|jansson\.h'
+			echo "(readers/$reader|readers/common|base|rogue)/.*|storage/(storage\.h|pauses\.h|baseline\.h|rows\.h|columns\.def)$more"
 		else
 			echo "(readers/$reader|readers/common|base|rogue)/.*"
 		fi
@@ -41,6 +46,7 @@ links_of() {
 	base/) echo 'm|Threads::Threads' ;;
 	shm/) echo 'base|ck' ;;
 	storage/) echo 'base|PkgConfig::sqlite3|m' ;;
+	pause/) echo 'pause_[a-z]+|rogue|base|m' ;;
 	collector/) echo "collector_[a-z]+|base|shm_writer|m|PkgConfig::libbpf|\\\$\\{CMAKE_DL_LIBS\\}|Threads::Threads" ;;
 	readers/doctor/) echo 'readers_common|reader_doctor|rogue|base|PkgConfig::jansson' ;;
 	readers/common/) echo 'rogue|base|m' ;;
@@ -48,7 +54,9 @@ links_of() {
 		local reader=${1#readers/}
 		reader=${reader%/}
 		if [[ $reader =~ ^($stored)$ ]]; then
-			echo "readers_common|reader_$reader|${reader}_[a-z]+|storage|rogue|base|m"
+			local more=''
+			[[ $reader =~ ^($pausing)$ ]] && more='|pause_[a-z]+|PkgConfig::jansson'
+			echo "readers_common|reader_$reader|${reader}_[a-z]+|storage|rogue|base|m$more"
 		else
 			echo "readers_common|reader_$reader|${reader}_[a-z]+|rogue|base|m"
 		fi
@@ -66,7 +74,7 @@ check_includes() {
 	local file=$1 allowed number form name
 	allowed=$(includes_of "$file")
 	while IFS=: read -r number form name; do
-		if [ "$form" = '<' ] && ! [[ $name =~ ^($library_headers)$ ]] && ! [[ $name =~ ^(base|shm|storage|collector|readers|cli|rogue)/ ]]; then
+		if [ "$form" = '<' ] && ! [[ $name =~ ^($library_headers)$ ]] && ! [[ $name =~ ^(base|shm|storage|pause|collector|readers|cli|rogue)/ ]]; then
 			continue # libc
 		fi
 		[[ $name =~ ^($allowed)$ ]] || complain "$file:$number: may not include $name"
@@ -95,8 +103,8 @@ files=0
 while read -r file; do
 	files=$((files + 1))
 	check_includes "$file"
-done < <(find include base shm storage collector readers cli -name '*.[ch]' -o -name '*.cc' -o -name '*.def' 2>/dev/null | sort)
-for folder in base/ shm/ storage/ collector/ cli/ readers/*/; do
+done < <(find include base shm storage pause collector readers cli -name '*.[ch]' -o -name '*.cc' -o -name '*.def' 2>/dev/null | sort)
+for folder in base/ shm/ storage/ pause/ collector/ cli/ readers/*/; do
 	[ -f "${folder}CMakeLists.txt" ] && check_links "$folder"
 done
 

@@ -1,0 +1,1 @@
+/* judge.c - see judge.h. */

@@ -1,0 +1,1 @@
+/* names.c - see names.h. */

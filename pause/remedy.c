@@ -1,0 +1,1 @@
+/* remedy.c - see remedy.h. */
