@@ -1,5 +1,5 @@
 /*
- * sentence.h - a pause in one line of at most 240 bytes, of a grammar that a test parses. docs/pauses.md has the grammar.
+ * sentence.h - a pause in one line of at most 240 bytes, of a grammar that a test parses. docs/verdict.md has the grammar.
  */
 #ifndef PAUSE_SENTENCE_H
 #define PAUSE_SENTENCE_H
