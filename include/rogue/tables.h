@@ -113,7 +113,8 @@ enum rh_code_kind {
 	RH_CODE_policy,
 	RH_CODE_stress,
 	RH_CODE_sampler,
-	RH_CODE_sampler_reason
+	RH_CODE_sampler_reason,
+	RH_CODE_guard_class
 };
 
 struct rh_code {
@@ -131,6 +132,7 @@ static const struct rh_code rh_codes[] = {
 #define RH_STRESS(value_, name_) {RH_CODE_stress, value_, 0, #name_, #name_},
 #define RH_SAMPLER(value_, name_) {RH_CODE_sampler, value_, 0, #name_, #name_},
 #define RH_SAMPLER_REASON(value_, name_, text_) {RH_CODE_sampler_reason, value_, 0, #name_, text_},
+#define RH_GUARD_CLASS(value_, name_, text_) {RH_CODE_guard_class, value_, 0, #name_, text_},
 #include "rogue/codes.def"
 };
 

@@ -49,6 +49,7 @@ static const struct code_field {
         {"stress", RH_CODE_stress, NULL},
         {"sampler", RH_CODE_sampler, NULL},
         {"sampler_reason", RH_CODE_sampler_reason, NULL},
+        {"guard_class", RH_CODE_guard_class, NULL},
         {"flags", 0, flag_names},
         {"degraded", 0, degraded_names},
         {"signals", 0, signal_names},
