@@ -9,8 +9,8 @@
 #include "readers/common/options.h"
 #include "readers/common/output.h"
 #include "readers/common/table.h"
+#include "readers/common/time.h"
 #include "readers/common/value.h"
-#include "readers/history/time.h"
 #include "rogue/tables.h"
 #include "storage/rows.h"
 
@@ -19,25 +19,26 @@
 
 enum { EXIT_NO_DATA = 3, PAGE_ROWS = 64 };
 
-static const char help_text[] = "usage: rogue-hunter history [--since T] [--until T] [--command C] [--band B] [--format table|json|csv] "
-                                "[-n N] [--name NAME] [--db FILE]\n"
-                                "\n"
-                                "Shows the recorded events, the newest first.\n"
-                                "\n"
-                                "  --since T    only those that were under way at this time or later\n"
-                                "  --until T    only those that began at this time or earlier\n"
-                                "               T: a time ago (90s, 2h, 7d), a local date or time (2026-11-20, 2026-11-20T14:03:07), "
-                                "seconds since 1970 (@1700000000)\n"
-                                "  --command C  only of this command; * ? [...] match as in the shell\n"
-                                "  --band B     only those whose score reached this band: low, medium, elevated, high, critical\n"
-                                "  --format F   table, json or csv\n"
-                                "  --json       the same as --format json: one JSON object: events\n"
-                                "  -n N         at most N events (all)\n"
-                                "  --name NAME  of the daemon of that name\n"
-                                "  --db FILE    of this database\n"
-                                "  --help       this text\n"
-                                "\n"
-                                "Exit code: 0 ok, 1 failure, 2 usage, 3 no database, or nothing in it that fits.\n";
+static const char help_text[] =
+        "usage: rogue-hunter history [--since T] [--until T] [--command C] [--band B] [--format table|json|csv] "
+        "[-n N] [--name NAME] [--db FILE]\n"
+        "\n"
+        "Shows the recorded events, the newest first.\n"
+        "\n"
+        "  --since T    only those that were under way at this time or later\n"
+        "  --until T    only those that began at this time or earlier\n"
+        "               T: a time ago (90s, 2h, 7d), a local date or time (2026-11-20, 2026-11-20T14:03:07, 14:03), "
+        "seconds since 1970 (@1700000000)\n"
+        "  --command C  only of this command; * ? [...] match as in the shell\n"
+        "  --band B     only those whose score reached this band: low, medium, elevated, high, critical\n"
+        "  --format F   table, json or csv\n"
+        "  --json       the same as --format json: one JSON object: events\n"
+        "  -n N         at most N events (all)\n"
+        "  --name NAME  of the daemon of that name\n"
+        "  --db FILE    of this database\n"
+        "  --help       this text\n"
+        "\n"
+        "Exit code: 0 ok, 1 failure, 2 usage, 3 no database, or nothing in it that fits.\n";
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 enum option_code { SINCE = OPTIONS_OWN, UNTIL, COMMAND, BAND, FORMAT };

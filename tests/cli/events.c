@@ -2,8 +2,8 @@
  * `rogue-hunter events`, `events show`, `history` and `prune` over a database with known events in it, one of them with a hostile name.
  */
 #include "readers/events/events.h"
+#include "readers/common/time.h"
 #include "readers/history/history.h"
-#include "readers/history/time.h"
 #include "readers/prune/prune.h"
 
 #include "base/clock.h"
@@ -287,7 +287,7 @@ static void moments_are_read(void **state)
 {
 	const uint64_t now = UINT64_C(1800000000) * NS_PER_S;
 	static const char *const wrong[] = {"", "yesterday", "2h ago", "-2h", "@", "@-1", "2026-13-01", "2026-02-30", "2026-04-31 12:00",
-	        "2026-01-01x", "2026-01-01T25:00", "nan", "1e300"};
+	        "2026-01-01x", "2026-01-01T25:00", "24:01", "09:61", "nan", "1e300"};
 	uint64_t moment;
 
 	(void)state;
@@ -299,6 +299,10 @@ static void moments_are_read(void **state)
 	assert_true(time_read("2026-01-15", now, &moment) && moment == UINT64_C(1768431600) * NS_PER_S);
 	assert_true(time_read("2026-07-15T12:00", now, &moment) && moment == UINT64_C(1784109600) * NS_PER_S); /* summer time */
 	assert_true(time_read("2026-07-15 12:00:01", now, &moment) && moment == UINT64_C(1784109601) * NS_PER_S);
+	/* It is 9 o'clock there: a time of day is today's, or yesterday's where it is still to come. */
+	assert_true(time_read("09:00", now, &moment) && moment == now);
+	assert_true(time_read("08:59:30", now, &moment) && moment == now - UINT64_C(30) * NS_PER_S);
+	assert_true(time_read("09:00:01", now, &moment) && moment == now - UINT64_C(86399) * NS_PER_S);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		if (time_read(wrong[i], now, &moment))
 			fail_msg("\"%s\" was taken for a moment", wrong[i]);
