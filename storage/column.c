@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "rogue/tables.h"
 
-enum { COMMAND_LENGTH = RH_COMMAND_BYTES - 1 };
+enum { COMMAND_LENGTH = RH_COMMAND_BYTES - 1, FOREIGN_BYTES = 256 };
 
 /* clang-format off */
 #define COLUMN(struct_, name_, type_, code_, title_, width_, brief_) \
@@ -24,6 +24,18 @@ static const struct storage_column snapshot_columns[] = {
 };
 static const struct storage_column state_columns[] = {
 #define STORAGE_STATE_COLUMN(name, type, code, title, width, brief) COLUMN(storage_state, name, type, code, title, width, brief)
+#include "storage/columns.def"
+};
+static const struct storage_column pause_columns[] = {
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) COLUMN(storage_pause, name, type, code, title, width, brief)
+#include "storage/columns.def"
+};
+static const struct storage_column culprit_columns[] = {
+#define STORAGE_CULPRIT_COLUMN(name, type, code, title, width, brief) COLUMN(storage_culprit, name, type, code, title, width, brief)
+#include "storage/columns.def"
+};
+static const struct storage_column victim_columns[] = {
+#define STORAGE_VICTIM_COLUMN(name, type, code, title, width, brief) COLUMN(storage_victim, name, type, code, title, width, brief)
 #include "storage/columns.def"
 };
 /* clang-format on */
@@ -44,6 +56,24 @@ const struct storage_column *storage_state_columns(size_t *ret_count)
 {
 	*ret_count = sizeof(state_columns) / sizeof(state_columns[0]);
 	return state_columns;
+}
+
+const struct storage_column *pauses_columns(size_t *ret_count)
+{
+	*ret_count = sizeof(pause_columns) / sizeof(pause_columns[0]);
+	return pause_columns;
+}
+
+const struct storage_column *pauses_culprit_columns(size_t *ret_count)
+{
+	*ret_count = sizeof(culprit_columns) / sizeof(culprit_columns[0]);
+	return culprit_columns;
+}
+
+const struct storage_column *pauses_victim_columns(size_t *ret_count)
+{
+	*ret_count = sizeof(victim_columns) / sizeof(victim_columns[0]);
+	return victim_columns;
 }
 
 const char *storage_code_name(enum storage_code table, unsigned value)
@@ -75,9 +105,9 @@ static void bind_i64(struct binder *binder, int64_t value)
 	note(binder, sqlite3_bind_int64(binder->statement, ++binder->index, value));
 }
 
-static void bind_f32(struct binder *binder, float value)
+static void bind_f64(struct binder *binder, double value)
 {
-	note(binder, sqlite3_bind_double(binder->statement, ++binder->index, (double)value)); /* NaN becomes NULL */
+	note(binder, sqlite3_bind_double(binder->statement, ++binder->index, value)); /* NaN becomes NULL */
 }
 
 void bind_u64(struct binder *binder, uint64_t value)
@@ -88,6 +118,15 @@ void bind_u64(struct binder *binder, uint64_t value)
 void bind_text(struct binder *binder, const char *text)
 {
 	note(binder, sqlite3_bind_text(binder->statement, ++binder->index, text, -1, SQLITE_TRANSIENT));
+}
+
+/* Text that may hold what others chose. Sanitised it is never longer. */
+static void bind_foreign_text(struct binder *binder, const char *text, size_t size)
+{
+	char safe[FOREIGN_BYTES];
+
+	text_sanitise(text, size, safe, sizeof(safe));
+	bind_text(binder, safe);
 }
 
 /* Two columns: what can be shown anywhere, and the exact bytes where those differ. */
@@ -126,7 +165,10 @@ void bind_columns(struct binder *binder, const struct storage_column *columns, s
 			bind_u64(binder, *(const uint64_t *)(const void *)member);
 			break;
 		case STORAGE_TYPE_f32:
-			bind_f32(binder, *(const float *)(const void *)member);
+			bind_f64(binder, (double)*(const float *)(const void *)member);
+			break;
+		case STORAGE_TYPE_f64:
+			bind_f64(binder, *(const double *)(const void *)member);
 			break;
 		case STORAGE_TYPE_text16:
 			bind_command(binder, member);
@@ -134,6 +176,9 @@ void bind_columns(struct binder *binder, const struct storage_column *columns, s
 		case STORAGE_TYPE_text40:
 		case STORAGE_TYPE_text200:
 			bind_text(binder, member);
+			break;
+		case STORAGE_TYPE_text:
+			bind_foreign_text(binder, member, columns[i].size);
 			break;
 		}
 	}
@@ -172,7 +217,7 @@ static void bind_field(struct binder *binder, const struct rh_row *row, const ui
 		bind_i64(binder, *(const int32_t *)field);
 		break;
 	case RH_TYPE_f32:
-		bind_f32(binder, *(const float *)field);
+		bind_f64(binder, (double)*(const float *)field);
 		break;
 	case RH_TYPE_text16:
 		bind_command(binder, field);
@@ -207,13 +252,22 @@ static bool read_i64(sqlite3_stmt *statement, int index, int64_t min, int64_t ma
 	return true;
 }
 
-static bool read_f32(sqlite3_stmt *statement, int index, float *ret_value)
+static bool read_f64(sqlite3_stmt *statement, int index, double *ret_value)
 {
 	*ret_value = 0;
 	if (sqlite3_column_type(statement, index) != SQLITE_FLOAT)
 		return false;
-	*ret_value = (float)sqlite3_column_double(statement, index);
+	*ret_value = sqlite3_column_double(statement, index);
 	return true;
+}
+
+static bool read_f32(sqlite3_stmt *statement, int index, float *ret_value)
+{
+	double value;
+	bool has = read_f64(statement, index, &value);
+
+	*ret_value = (float)value;
+	return has;
 }
 
 /* Copies at most size - 1 bytes of a text or blob; the rest of `out` is zero. */
@@ -260,11 +314,15 @@ void read_columns(sqlite3_stmt *statement, int *index, const struct storage_colu
 		case STORAGE_TYPE_f32:
 			read_f32(statement, (*index)++, (float *)(void *)member);
 			break;
+		case STORAGE_TYPE_f64:
+			read_f64(statement, (*index)++, (double *)(void *)member);
+			break;
 		case STORAGE_TYPE_text16:
 			read_command(statement, index, member);
 			break;
 		case STORAGE_TYPE_text40:
 		case STORAGE_TYPE_text200:
+		case STORAGE_TYPE_text:
 			read_bytes(statement, (*index)++, member, columns[i].size);
 			break;
 		}

@@ -4,6 +4,7 @@
 #ifndef STORAGE_INTERNAL_H
 #define STORAGE_INTERNAL_H
 
+#include "storage/pauses.h"
 #include "storage/sql.h"
 #include "storage/storage.h"
 
@@ -98,5 +99,32 @@ void bind_system(struct binder *binder, const struct rh_system *system);
 /* The same for the result columns of a row, from *index on. What is not there or out of range becomes zero, or absent. */
 void read_columns(sqlite3_stmt *statement, int *index, const struct storage_column *columns, size_t count, void *ret_row);
 void read_process(sqlite3_stmt *statement, int *index, struct rh_process *ret_process);
+
+/* Columns of the tables of pauses. */
+const struct storage_column *pauses_columns(size_t *ret_count);
+const struct storage_column *pauses_culprit_columns(size_t *ret_count);
+const struct storage_column *pauses_victim_columns(size_t *ret_count);
+
+/* ---- write.c ---- */
+
+/* A binder for a statement of an open transaction; its statement is NULL where that cannot be used. */
+struct binder write_prepare(struct storage *storage, enum sql_statement which);
+
+/* Steps a statement whose parameters are bound; where it could not be prepared, says so. Returns 0 or -errno. */
+int write_put(struct storage *storage, struct binder *binder);
+
+/* ---- query.c ---- */
+
+/* A binder for a query; its statement is NULL where that cannot be used: return query_unusable(). */
+struct binder query_prepare(struct storage *storage, enum sql_statement which);
+int query_unusable(struct storage *storage);
+
+/* Ends a query: resets the statement, so that its read transaction is over. Returns `result`, or -errno after a failure. */
+int query_finish(struct storage *storage, struct binder *binder, int rc, int result);
+
+/* ---- prune.c ---- */
+
+/* Values for the statements of a pruning, as many as it takes. */
+void prune_bind(struct binder *binder, const struct storage_limits *limits, unsigned batch);
 
 #endif

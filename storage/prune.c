@@ -7,6 +7,16 @@
 
 static const char cannot_prune[] = "cannot prune the database";
 
+void prune_bind(struct binder *binder, const struct storage_limits *limits, unsigned batch)
+{
+	const uint64_t values[] = {batch, limits->events_before_ns, limits->machine_before_ns, limits->pauses_before_ns,
+	        limits->baseline_before_ns / STORAGE_DAY_NS};
+	int count = sqlite3_bind_parameter_count(binder->statement);
+
+	for (int i = 0; i < count && i < (int)(sizeof(values) / sizeof(values[0])); i++)
+		bind_u64(binder, values[i]);
+}
+
 /* Runs one statement of a pruning, with the limits as its parameters where it takes them. Returns the rows changed, or -errno. */
 static int64_t step(struct storage *storage, enum sql_statement which, const struct storage_limits *limits, unsigned batch)
 {
@@ -14,12 +24,7 @@ static int64_t step(struct storage *storage, enum sql_statement which, const str
 
 	if (!statement)
 		return storage_fail(storage, sqlite3_errcode(storage->db), cannot_prune);
-	if (sqlite3_bind_parameter_count(statement) > 0) {
-		struct binder binder = {.statement = statement};
-		bind_u64(&binder, limits->events_before_ns);
-		bind_u64(&binder, limits->machine_before_ns);
-		bind_u64(&binder, batch);
-	}
+	prune_bind(&(struct binder){.statement = statement}, limits, batch);
 	int failed = storage_run(storage, statement, cannot_prune);
 	return failed ? failed : sqlite3_changes(storage->db);
 }
@@ -40,6 +45,14 @@ static int run_steps(struct storage *storage, const struct storage_limits *limit
 	        {SQL_PRUNE_CHOOSE_MACHINES, NULL},
 	        {SQL_PRUNE_MACHINE_PROCESSES, NULL},
 	        {SQL_PRUNE_MACHINES, &ret_pruned->machine_snapshots},
+	        {SQL_PRUNE_FORGET, NULL},
+	        {SQL_PRUNE_CHOOSE_PAUSES, NULL},
+	        {SQL_PRUNE_CULPRITS, NULL},
+	        {SQL_PRUNE_VICTIMS, NULL},
+	        {SQL_PRUNE_PAUSES, &ret_pruned->pauses},
+	        {SQL_PRUNE_FORGET, NULL},
+	        {SQL_PRUNE_CHOOSE_BASELINES, NULL},
+	        {SQL_PRUNE_BASELINES, &ret_pruned->baselines},
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -9,13 +9,12 @@
 
 static const char cannot_read[] = "cannot read the database";
 
-static int failed_to_prepare(struct storage *storage)
+int query_unusable(struct storage *storage)
 {
 	return storage->db ? storage_fail(storage, sqlite3_errcode(storage->db), cannot_read) : -EBADMSG;
 }
 
-/* Ends a query: resets the statement, so that its read transaction is over. Returns `result`, or -errno after a failure. */
-static int finish(struct storage *storage, struct binder *binder, int rc, int result)
+int query_finish(struct storage *storage, struct binder *binder, int rc, int result)
 {
 	int failed = 0;
 
@@ -27,7 +26,7 @@ static int finish(struct storage *storage, struct binder *binder, int rc, int re
 	return failed ? failed : result;
 }
 
-static struct binder prepare(struct storage *storage, enum sql_statement which)
+struct binder query_prepare(struct storage *storage, enum sql_statement which)
 {
 	return (struct binder){.statement = storage->db ? storage_statement(storage, which) : NULL};
 }
@@ -44,11 +43,11 @@ static void read_event(sqlite3_stmt *statement, struct storage_event *ret_event)
 
 int storage_events(struct storage *storage, const struct storage_filter *filter, struct storage_event *rows, size_t capacity)
 {
-	struct binder binder = prepare(storage, SQL_EVENTS);
+	struct binder binder = query_prepare(storage, SQL_EVENTS);
 	int count = 0, rc = SQLITE_DONE;
 
 	if (!binder.statement)
-		return failed_to_prepare(storage);
+		return query_unusable(storage);
 	if (capacity > INT_MAX)
 		capacity = INT_MAX;
 	bind_u64(&binder, filter->before_id);
@@ -60,32 +59,32 @@ int storage_events(struct storage *storage, const struct storage_filter *filter,
 	bind_u64(&binder, capacity);
 	while (binder.rc == SQLITE_OK && (size_t)count < capacity && (rc = sqlite3_step(binder.statement)) == SQLITE_ROW)
 		read_event(binder.statement, &rows[count++]);
-	return finish(storage, &binder, rc, count);
+	return query_finish(storage, &binder, rc, count);
 }
 
 int storage_event_by_id(struct storage *storage, uint64_t id, struct storage_event *ret_event)
 {
-	struct binder binder = prepare(storage, SQL_EVENT_BY_ID);
+	struct binder binder = query_prepare(storage, SQL_EVENT_BY_ID);
 
 	if (!binder.statement)
-		return failed_to_prepare(storage);
+		return query_unusable(storage);
 	bind_u64(&binder, id);
 	int rc = sqlite3_step(binder.statement);
 	if (rc == SQLITE_ROW)
 		read_event(binder.statement, ret_event);
-	return finish(storage, &binder, rc, rc == SQLITE_ROW);
+	return query_finish(storage, &binder, rc, rc == SQLITE_ROW);
 }
 
 int storage_snapshots(struct storage *storage, uint64_t event_id, uint64_t after_boottime_ns, uint64_t after_id,
         struct storage_snapshot *rows, size_t capacity)
 {
-	struct binder binder = prepare(storage, SQL_SNAPSHOTS);
+	struct binder binder = query_prepare(storage, SQL_SNAPSHOTS);
 	size_t columns_count;
 	const struct storage_column *columns = storage_snapshot_columns(&columns_count);
 	int count = 0, rc = SQLITE_DONE;
 
 	if (!binder.statement)
-		return failed_to_prepare(storage);
+		return query_unusable(storage);
 	if (capacity > INT_MAX)
 		capacity = INT_MAX;
 	bind_u64(&binder, event_id);
@@ -98,23 +97,23 @@ int storage_snapshots(struct storage *storage, uint64_t event_id, uint64_t after
 		read_process(binder.statement, &index, &rows[count].process);
 		count++;
 	}
-	return finish(storage, &binder, rc, count);
+	return query_finish(storage, &binder, rc, count);
 }
 
 int storage_state(struct storage *storage, struct storage_state *ret_state)
 {
-	struct binder binder = prepare(storage, SQL_STATE);
+	struct binder binder = query_prepare(storage, SQL_STATE);
 	size_t count;
 	const struct storage_column *columns = storage_state_columns(&count);
 	int index = 0;
 
 	if (!binder.statement)
-		return failed_to_prepare(storage);
+		return query_unusable(storage);
 	memset(ret_state, 0, sizeof(*ret_state));
 	int rc = sqlite3_step(binder.statement);
 	if (rc == SQLITE_ROW)
 		read_columns(binder.statement, &index, columns, count, ret_state);
-	int found = finish(storage, &binder, rc, rc == SQLITE_ROW);
+	int found = query_finish(storage, &binder, rc, rc == SQLITE_ROW);
 	if (found == 1)
 		note_read(storage, ret_state);
 	return found;
@@ -122,45 +121,47 @@ int storage_state(struct storage *storage, struct storage_state *ret_state)
 
 int64_t storage_open_events(struct storage *storage)
 {
-	struct binder binder = prepare(storage, SQL_OPEN_EVENTS);
+	struct binder binder = query_prepare(storage, SQL_OPEN_EVENTS);
 
 	if (!binder.statement)
-		return failed_to_prepare(storage);
+		return query_unusable(storage);
 	int rc = sqlite3_step(binder.statement);
 	int64_t count = rc == SQLITE_ROW ? sqlite3_column_int64(binder.statement, 0) : 0;
-	int failed = finish(storage, &binder, rc, 0);
+	int failed = query_finish(storage, &binder, rc, 0);
 	return failed ? failed : count;
 }
 
 int storage_count(struct storage *storage, struct storage_counts *ret_counts)
 {
-	struct binder binder = prepare(storage, SQL_COUNT_ALL);
+	struct binder binder = query_prepare(storage, SQL_COUNT_ALL);
 
 	if (!binder.statement)
-		return failed_to_prepare(storage);
+		return query_unusable(storage);
 	int rc = sqlite3_step(binder.statement);
 	*ret_counts = (struct storage_counts){
 	        .events = (uint64_t)sqlite3_column_int64(binder.statement, 0),
 	        .open_events = (uint64_t)sqlite3_column_int64(binder.statement, 1),
 	        .snapshots = (uint64_t)sqlite3_column_int64(binder.statement, 2),
 	        .machine_snapshots = (uint64_t)sqlite3_column_int64(binder.statement, 3),
+	        .pauses = (uint64_t)sqlite3_column_int64(binder.statement, 4),
 	};
-	return finish(storage, &binder, rc, 0);
+	return query_finish(storage, &binder, rc, 0);
 }
 
 int storage_prunable(struct storage *storage, const struct storage_limits *limits, struct storage_pruned *ret_pruned)
 {
-	struct binder binder = prepare(storage, SQL_PRUNABLE);
+	struct binder binder = query_prepare(storage, SQL_PRUNABLE);
 
 	if (!binder.statement)
-		return failed_to_prepare(storage);
-	bind_u64(&binder, limits->events_before_ns);
-	bind_u64(&binder, limits->machine_before_ns);
+		return query_unusable(storage);
+	prune_bind(&binder, limits, 0);
 	int rc = sqlite3_step(binder.statement);
 	*ret_pruned = (struct storage_pruned){
 	        .events = (uint64_t)sqlite3_column_int64(binder.statement, 0),
 	        .snapshots = (uint64_t)sqlite3_column_int64(binder.statement, 1),
 	        .machine_snapshots = (uint64_t)sqlite3_column_int64(binder.statement, 2),
+	        .pauses = (uint64_t)sqlite3_column_int64(binder.statement, 3),
+	        .baselines = (uint64_t)sqlite3_column_int64(binder.statement, 4),
 	};
-	return finish(storage, &binder, rc, 0);
+	return query_finish(storage, &binder, rc, 0);
 }

@@ -67,7 +67,9 @@ static uint64_t integer_of(const struct storage_column *column, const void *row)
 
 static double real_of(const struct storage_column *column, const void *row)
 {
-	return (double)*(const float *)(const void *)((const char *)row + column->offset);
+	const void *member = (const char *)row + column->offset;
+
+	return column->type == STORAGE_TYPE_f64 ? *(const double *)member : (double)*(const float *)member;
 }
 
 static const char *text_of(const struct storage_column *column, const void *row)
@@ -77,7 +79,8 @@ static const char *text_of(const struct storage_column *column, const void *row)
 
 static bool is_text(const struct storage_column *column)
 {
-	return column->type == STORAGE_TYPE_text16 || column->type == STORAGE_TYPE_text40 || column->type == STORAGE_TYPE_text200;
+	return column->type == STORAGE_TYPE_text16 || column->type == STORAGE_TYPE_text40 || column->type == STORAGE_TYPE_text200 ||
+	       column->type == STORAGE_TYPE_text;
 }
 
 static bool is_absent(const struct storage_column *column, const void *row)

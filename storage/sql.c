@@ -25,6 +25,8 @@
 #define DECLARE_opt64(name) ", " name " INTEGER"
 #define DECLARE_text40(name) ", " name " TEXT"
 #define DECLARE_text200(name) ", " name " TEXT"
+#define DECLARE_text(name) ", " name " TEXT"
+#define DECLARE_f64(name) ", " name " REAL"
 
 /* Name of a column in a list. */
 #define NAME_u8(name) ", " name
@@ -40,6 +42,8 @@
 #define NAME_opt64(name) ", " name
 #define NAME_text40(name) ", " name
 #define NAME_text200(name) ", " name
+#define NAME_text(name) ", " name
+#define NAME_f64(name) ", " name
 
 /* Place holder of a value. */
 #define MARK_u8 ", ?"
@@ -55,6 +59,8 @@
 #define MARK_opt64 ", ?"
 #define MARK_text40 ", ?"
 #define MARK_text200 ", ?"
+#define MARK_text ", ?"
+#define MARK_f64 ", ?"
 
 /* Assignment of the new value when the row is there already. The key opens the list by assigning itself. */
 #define ASSIGN_u8(name) ", " name " = excluded." name
@@ -65,6 +71,7 @@
 #define ASSIGN_text16(name) ", " name " = excluded." name ", " name "_bytes = excluded." name "_bytes"
 #define ASSIGN_text40(name) ", " name " = excluded." name
 #define ASSIGN_text200(name) ", " name " = excluded." name
+#define ASSIGN_text(name) ", " name " = excluded." name
 #define ASSIGN_key(name) name " = excluded." name
 
 /* clang-format off */
@@ -95,7 +102,28 @@ static const char schema[] =
 	"CREATE TABLE daemon_state("
 #define STORAGE_STATE_COLUMN(name, type, code, title, width, brief) DECLARE_##type(#name)
 #include "storage/columns.def"
-	") STRICT;\n";
+	") STRICT;\n"
+	"CREATE TABLE pauses(id INTEGER PRIMARY KEY AUTOINCREMENT"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) DECLARE_##type(#name)
+#include "storage/columns.def"
+	", document TEXT) STRICT;\n"
+	"CREATE UNIQUE INDEX pauses_number ON pauses(boot_id, number);\n"
+	/* All that lists choose by: rows, long as they are, are read only for what is shown. */
+	"CREATE INDEX pauses_time ON pauses(start_realtime_ns, span_ns, duration_ns, state, class);\n"
+	"CREATE TABLE pause_culprits(pause_id INTEGER"
+#define STORAGE_CULPRIT_COLUMN(name, type, code, title, width, brief) DECLARE_##type(#name)
+#include "storage/columns.def"
+	", PRIMARY KEY(pause_id, rank)) STRICT, WITHOUT ROWID;\n"
+	"CREATE TABLE pause_victims(pause_id INTEGER"
+#define STORAGE_VICTIM_COLUMN(name, type, code, title, width, brief) DECLARE_##type(#name)
+#include "storage/columns.def"
+	", PRIMARY KEY(pause_id, rank)) STRICT, WITHOUT ROWID;\n"
+	"CREATE TABLE command_baselines("
+#define STORAGE_BASELINE_COLUMN(name, type, code, title, width, brief) DECLARE_##type(#name)
+#include "storage/columns.def"
+	", score_sketch BLOB, cpu_sketch BLOB) STRICT;\n"
+	"CREATE UNIQUE INDEX command_baselines_command ON command_baselines(ifnull(command_bytes, command), day);\n"
+	"CREATE INDEX command_baselines_day ON command_baselines(day);\n";
 
 static const char put_event[] =
 	"INSERT INTO process_events("
@@ -179,11 +207,77 @@ static const char get_state[] =
 #define STORAGE_STATE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
 #include "storage/columns.def"
 	" FROM daemon_state WHERE id = 1";
+
+static const char put_pause[] =
+	"INSERT INTO pauses(document"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	") VALUES(?"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) MARK_##type
+#include "storage/columns.def"
+	") ON CONFLICT(boot_id, number) DO UPDATE SET document = excluded.document"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) ASSIGN_##type(#name)
+#include "storage/columns.def"
+	;
+
+static const char put_culprit[] =
+	"INSERT INTO pause_culprits(pause_id"
+#define STORAGE_CULPRIT_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	") VALUES(?"
+#define STORAGE_CULPRIT_COLUMN(name, type, code, title, width, brief) MARK_##type
+#include "storage/columns.def"
+	")";
+
+static const char put_victim[] =
+	"INSERT INTO pause_victims(pause_id"
+#define STORAGE_VICTIM_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	") VALUES(?"
+#define STORAGE_VICTIM_COLUMN(name, type, code, title, width, brief) MARK_##type
+#include "storage/columns.def"
+	")";
+
+#define PAUSE_END "start_realtime_ns + max(span_ns, duration_ns)"
+
+static const char get_pauses[] =
+	"SELECT id"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	" FROM pauses WHERE (?1 = 0 OR " PAUSE_END " >= ?1) AND start_realtime_ns <= ?2 AND start_realtime_ns < ?3"
+	" AND (?4 IS NULL OR class = ?4) AND (?5 = 1 OR state <> 'merged') ORDER BY start_realtime_ns DESC LIMIT ?6";
+
+/* Of the boots whose id begins with ?1. Each pause is first found in an index: documents are long, and a sort would carry them all. */
+#define OF_BOOT "substr(boot_id, 1, length(?1)) = lower(?1)"
+
+static const char get_pause_by_number[] =
+	"SELECT (SELECT count(*) FROM pauses WHERE number = ?2 AND " OF_BOOT ")"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	", document FROM pauses WHERE id = "
+	"(SELECT id FROM pauses WHERE number = ?2 AND " OF_BOOT " ORDER BY start_realtime_ns DESC LIMIT 1)";
+
+static const char get_pause_newest[] =
+	"SELECT 1"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	", document FROM pauses WHERE id = "
+	"(SELECT id FROM pauses WHERE state <> 'merged' AND " OF_BOOT " ORDER BY start_realtime_ns DESC LIMIT 1 OFFSET ?2)";
+
+static const char get_pause_at[] =
+	"SELECT 1"
+#define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	", document FROM pauses WHERE id = "
+	"(SELECT id FROM pauses WHERE state <> 'merged' AND " OF_BOOT " AND start_realtime_ns <= ?2 + ?3 AND " PAUSE_END " >= ?2 - ?3"
+	" ORDER BY max(start_realtime_ns - ?2, ?2 - (" PAUSE_END "), 0), start_realtime_ns DESC LIMIT 1)";
 /* clang-format on */
 
-/* Ended events and machine snapshots past their time: before ?1 and ?2. ?3 is how many to choose at most. */
-#define OLD_EVENTS "FROM process_events WHERE state = 1 AND exit_realtime_ns < ?1"
-#define OLD_MACHINES "FROM machine_snapshots WHERE realtime_ns < ?2"
+/* Values of prune.c: ?1 is how many rows to choose at most, the others are what is past its time. */
+#define OLD_EVENTS "FROM process_events WHERE state = 1 AND exit_realtime_ns < ?2"
+#define OLD_MACHINES "FROM machine_snapshots WHERE realtime_ns < ?3"
+#define OLD_PAUSES "FROM pauses WHERE start_realtime_ns < ?4"
+#define OLD_BASELINES "FROM command_baselines WHERE day < ?5"
 
 const char *sql_text(enum sql_statement which)
 {
@@ -222,25 +316,63 @@ const char *sql_text(enum sql_statement which)
 		return "SELECT count(*) FROM process_events WHERE state = 0";
 	case SQL_COUNT_ALL:
 		return "SELECT (SELECT count(*) FROM process_events), (SELECT count(*) FROM process_events WHERE state = 0),"
-		       " (SELECT count(*) FROM process_snapshots), (SELECT count(*) FROM machine_snapshots)";
+		       " (SELECT count(*) FROM process_snapshots), (SELECT count(*) FROM machine_snapshots), (SELECT count(*) FROM pauses)";
 	case SQL_PRUNABLE:
 		return "SELECT (SELECT count(*) " OLD_EVENTS
 		       "), (SELECT count(*) FROM process_snapshots WHERE event_id IN (SELECT id " OLD_EVENTS
-		       ")), (SELECT count(*) " OLD_MACHINES ")";
+		       ")), (SELECT count(*) " OLD_MACHINES "), (SELECT count(*) " OLD_PAUSES "), (SELECT count(*) " OLD_BASELINES ")";
 	case SQL_PRUNE_FORGET:
 		return "DELETE FROM temp.chosen";
 	case SQL_PRUNE_CHOOSE_EVENTS:
-		return "INSERT INTO temp.chosen SELECT id " OLD_EVENTS " ORDER BY exit_realtime_ns LIMIT ?3";
+		return "INSERT INTO temp.chosen SELECT id " OLD_EVENTS " ORDER BY exit_realtime_ns LIMIT ?1";
 	case SQL_PRUNE_SNAPSHOTS:
 		return "DELETE FROM process_snapshots WHERE event_id IN (SELECT id FROM temp.chosen)";
 	case SQL_PRUNE_EVENTS:
 		return "DELETE FROM process_events WHERE id IN (SELECT id FROM temp.chosen)";
 	case SQL_PRUNE_CHOOSE_MACHINES:
-		return "INSERT INTO temp.chosen SELECT id " OLD_MACHINES " ORDER BY realtime_ns LIMIT ?3";
+		return "INSERT INTO temp.chosen SELECT id " OLD_MACHINES " ORDER BY realtime_ns LIMIT ?1";
 	case SQL_PRUNE_MACHINE_PROCESSES:
 		return "DELETE FROM machine_snapshot_processes WHERE snapshot_id IN (SELECT id FROM temp.chosen)";
 	case SQL_PRUNE_MACHINES:
 		return "DELETE FROM machine_snapshots WHERE id IN (SELECT id FROM temp.chosen)";
+	case SQL_PRUNE_CHOOSE_PAUSES:
+		return "INSERT INTO temp.chosen SELECT id " OLD_PAUSES " ORDER BY start_realtime_ns LIMIT ?1";
+	case SQL_PRUNE_CULPRITS:
+		return "DELETE FROM pause_culprits WHERE pause_id IN (SELECT id FROM temp.chosen)";
+	case SQL_PRUNE_VICTIMS:
+		return "DELETE FROM pause_victims WHERE pause_id IN (SELECT id FROM temp.chosen)";
+	case SQL_PRUNE_PAUSES:
+		return "DELETE FROM pauses WHERE id IN (SELECT id FROM temp.chosen)";
+	case SQL_PRUNE_CHOOSE_BASELINES:
+		return "INSERT INTO temp.chosen SELECT id " OLD_BASELINES " ORDER BY day LIMIT ?1";
+	case SQL_PRUNE_BASELINES:
+		return "DELETE FROM command_baselines WHERE id IN (SELECT id FROM temp.chosen)";
+	case SQL_PUT_PAUSE:
+		return put_pause;
+	case SQL_PAUSE_ID:
+		return "SELECT id FROM pauses WHERE boot_id = ?1 AND number = ?2";
+	case SQL_DROP_CULPRITS:
+		return "DELETE FROM pause_culprits WHERE pause_id = ?1";
+	case SQL_DROP_VICTIMS:
+		return "DELETE FROM pause_victims WHERE pause_id = ?1";
+	case SQL_PUT_CULPRIT:
+		return put_culprit;
+	case SQL_PUT_VICTIM:
+		return put_victim;
+	case SQL_FINISH_INTERIM:
+		return "UPDATE pauses SET state = 'final' WHERE state = 'interim'";
+	case SQL_PAUSES:
+		return get_pauses;
+	case SQL_PAUSE_BY_NUMBER:
+		return get_pause_by_number;
+	case SQL_PAUSE_NEWEST:
+		return get_pause_newest;
+	case SQL_PAUSE_AT:
+		return get_pause_at;
+	case SQL_LAST_PAUSE_NUMBER:
+		return "SELECT ifnull(max(number), 0) FROM pauses WHERE boot_id = ?1";
+	case SQL_COUNT_PAUSES:
+		return "SELECT count(*) FROM pauses WHERE start_realtime_ns >= ?1 AND state <> 'merged' AND (?2 IS NULL OR class = ?2)";
 	case SQL_COUNT:
 		break;
 	}

@@ -87,9 +87,11 @@ enum storage_type {
 	STORAGE_TYPE_u64,
 	STORAGE_TYPE_opt64,
 	STORAGE_TYPE_f32,
+	STORAGE_TYPE_f64,
 	STORAGE_TYPE_text16,
 	STORAGE_TYPE_text40,
 	STORAGE_TYPE_text200,
+	STORAGE_TYPE_text,
 };
 
 /* One column of columns.def as data, for programs that print rows. */
@@ -154,7 +156,7 @@ int storage_snapshots(struct storage *storage, uint64_t event_id, uint64_t after
 
 /* How much there is. */
 struct storage_counts {
-	uint64_t events, open_events, snapshots, machine_snapshots;
+	uint64_t events, open_events, snapshots, machine_snapshots, pauses;
 };
 /* Returns 0 or -errno. Cost: counts the rows. */
 int storage_count(struct storage *storage, struct storage_counts *ret_counts);
@@ -167,19 +169,23 @@ int storage_state(struct storage *storage, struct storage_state *ret_state);
 
 /* ---- retention (STORAGE_MAINTAIN, STORAGE_TRACK) ---- */
 
+#define STORAGE_DAY_NS UINT64_C(86400000000000)
+
 struct storage_limits {
-	uint64_t events_before_ns;  /* REALTIME: ended events that ended before it go, with their snapshots */
-	uint64_t machine_before_ns; /* REALTIME: machine snapshots taken before it go */
+	uint64_t events_before_ns;   /* REALTIME: ended events that ended before it go, with their snapshots */
+	uint64_t machine_before_ns;  /* REALTIME: machine snapshots taken before it go */
+	uint64_t pauses_before_ns;   /* REALTIME: pauses that began before it go, with their culprits and victims */
+	uint64_t baseline_before_ns; /* REALTIME: days (UTC) of a command's usual behaviour that ended before it go */
 };
 struct storage_pruned {
-	uint64_t events, snapshots, machine_snapshots;
+	uint64_t events, snapshots, machine_snapshots, pauses, baselines;
 };
 
 /* Counts what storage_prune() would remove. Returns 0 or -errno. */
 int storage_prunable(struct storage *storage, const struct storage_limits *limits, struct storage_pruned *ret_pruned);
 
 /*
- * Removes at most `batch` events and as many machine snapshots in one transaction and gives the room back to the file system.
+ * Removes at most `batch` events and as many of each other kind in one transaction and gives the room back to the file system.
  * Call again while *ret_pruned is not all zero: in between others get to write. Returns 0 or -errno.
  */
 int storage_prune(struct storage *storage, const struct storage_limits *limits, unsigned batch, struct storage_pruned *ret_pruned);

@@ -74,9 +74,15 @@ int storage_commit(struct storage *storage)
 	return failed;
 }
 
-/* Steps a statement whose parameters are bound. Returns 0 or -errno. */
-static int put(struct storage *storage, struct binder *binder)
+static int unusable(struct storage *storage)
 {
+	return storage_fail(storage, sqlite3_errcode(storage->db), cannot_write);
+}
+
+int write_put(struct storage *storage, struct binder *binder)
+{
+	if (!binder->statement)
+		return unusable(storage);
 	if (binder->rc != SQLITE_OK) {
 		sqlite3_reset(binder->statement);
 		return storage_fail(storage, binder->rc, cannot_write);
@@ -84,28 +90,22 @@ static int put(struct storage *storage, struct binder *binder)
 	return storage_run(storage, binder->statement, cannot_write);
 }
 
-/* A binder for a statement of an open transaction; its statement is NULL where that cannot be used. */
-static struct binder prepare(struct storage *storage, enum sql_statement which)
+struct binder write_prepare(struct storage *storage, enum sql_statement which)
 {
 	RH_ASSERT(storage->in_transaction);
 	return (struct binder){.statement = storage_statement(storage, which)};
 }
 
-static int unusable(struct storage *storage)
-{
-	return storage_fail(storage, sqlite3_errcode(storage->db), cannot_write);
-}
-
 int storage_put_event(struct storage *storage, const struct storage_event *event, uint64_t *ret_id)
 {
-	struct binder binder = prepare(storage, SQL_PUT_EVENT);
+	struct binder binder = write_prepare(storage, SQL_PUT_EVENT);
 	size_t count;
 	const struct storage_column *columns = storage_event_columns(&count);
 
 	if (!binder.statement)
 		return unusable(storage);
 	bind_columns(&binder, columns, count, event);
-	int failed = put(storage, &binder);
+	int failed = write_put(storage, &binder);
 	*ret_id = event->id ? event->id : (uint64_t)sqlite3_last_insert_rowid(storage->db);
 	return failed;
 }
@@ -116,49 +116,49 @@ int storage_put_snapshot(struct storage *storage, const struct storage_snapshot 
 	const struct storage_column *columns = storage_snapshot_columns(&count);
 
 	if (snapshot->snapshot != STORAGE_snapshot_checkpoint) {
-		struct binder drop = prepare(storage, SQL_DROP_SNAPSHOT);
+		struct binder drop = write_prepare(storage, SQL_DROP_SNAPSHOT);
 		if (!drop.statement)
 			return unusable(storage);
 		bind_u64(&drop, snapshot->event_id);
 		bind_u64(&drop, snapshot->snapshot);
-		int failed = put(storage, &drop);
+		int failed = write_put(storage, &drop);
 		if (failed)
 			return failed;
 	}
-	struct binder binder = prepare(storage, SQL_PUT_SNAPSHOT);
+	struct binder binder = write_prepare(storage, SQL_PUT_SNAPSHOT);
 	if (!binder.statement)
 		return unusable(storage);
 	bind_columns(&binder, columns, count, snapshot);
 	bind_process(&binder, &snapshot->process);
-	return put(storage, &binder);
+	return write_put(storage, &binder);
 }
 
 int storage_put_machine(
         struct storage *storage, const char *boot_id, const struct rh_system *system, const struct rh_process *processes, size_t count)
 {
-	struct binder binder = prepare(storage, SQL_PUT_MACHINE);
+	struct binder binder = write_prepare(storage, SQL_PUT_MACHINE);
 
 	if (!binder.statement)
 		return unusable(storage);
 	bind_text(&binder, boot_id);
 	bind_system(&binder, system);
-	int failed = put(storage, &binder);
+	int failed = write_put(storage, &binder);
 	uint64_t id = (uint64_t)sqlite3_last_insert_rowid(storage->db);
 	for (size_t i = 0; i < count && failed == 0; i++) {
-		struct binder row = prepare(storage, SQL_PUT_MACHINE_PROCESS);
+		struct binder row = write_prepare(storage, SQL_PUT_MACHINE_PROCESS);
 		if (!row.statement)
 			return unusable(storage);
 		bind_u64(&row, id);
 		bind_u64(&row, i + 1);
 		bind_process(&row, &processes[i]);
-		failed = put(storage, &row);
+		failed = write_put(storage, &row);
 	}
 	return failed;
 }
 
 int storage_put_state(struct storage *storage, const struct storage_state *state)
 {
-	struct binder binder = prepare(storage, SQL_PUT_STATE);
+	struct binder binder = write_prepare(storage, SQL_PUT_STATE);
 	size_t count;
 	const struct storage_column *columns = storage_state_columns(&count);
 	struct storage_state row = *state;
@@ -167,7 +167,7 @@ int storage_put_state(struct storage *storage, const struct storage_state *state
 		return unusable(storage);
 	row.id = 1;
 	bind_columns(&binder, columns, count, &row);
-	return put(storage, &binder);
+	return write_put(storage, &binder);
 }
 
 void storage_note_pause(struct storage *storage, const struct storage_state *state)
@@ -182,12 +182,12 @@ void storage_note_pause(struct storage *storage, const struct storage_state *sta
 
 int storage_close_other_boots(struct storage *storage, const char *boot_id)
 {
-	struct binder binder = prepare(storage, SQL_CLOSE_OTHER_BOOTS);
+	struct binder binder = write_prepare(storage, SQL_CLOSE_OTHER_BOOTS);
 
 	if (!binder.statement)
 		return unusable(storage);
 	bind_text(&binder, boot_id);
 	bind_u64(&binder, STORAGE_closed_by_reboot);
-	int failed = put(storage, &binder);
+	int failed = write_put(storage, &binder);
 	return failed ? failed : sqlite3_changes(storage->db);
 }
