@@ -149,6 +149,16 @@ enum pause_word pause_word_for(float class_ratio, float both_ratio, bool recorde
 	return found;
 }
 
+enum pause_word pause_word_said(const struct pause *pause)
+{
+	/* A word of a newer version would be said by nobody here: nobody is named. */
+	if (pause->word > PAUSE_WORD_recorded)
+		return PAUSE_WORD_unclear;
+	if (pause->state == PAUSE_STATE_interim && (pause->word == PAUSE_WORD_very_likely || pause->word == PAUSE_WORD_almost_certain))
+		return PAUSE_WORD_likely;
+	return (enum pause_word)pause->word;
+}
+
 char *pause_id(const struct pause *pause, char out[PAUSE_ID_BYTES])
 {
 	enum { BOOT_DIGITS = 8 };

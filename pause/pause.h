@@ -228,4 +228,7 @@ const char *pause_metric_amount(unsigned class);
 enum pause_word pause_word_for(float class_ratio, float both_ratio, bool recorded);
 const char *pause_hedge(unsigned word);
 
+/* The word that may be said of a pause: the judge's, but no more than "likely" as long as the pause goes on and nothing was recorded. */
+enum pause_word pause_word_said(const struct pause *pause);
+
 #endif
