@@ -109,7 +109,7 @@ static void exited_fill(const struct delta *delta, struct rh_process *records, s
 			continue;
 		struct rh_process *record = &records[result->count++];
 		record_fill(record, &before->raw[i]);
-		record->flags |= RH_PROCESS_exited;
+		record->flags = (uint16_t)((record->flags & ~RH_PROCESS_throttled) | RH_PROCESS_exited);
 		result->exited++;
 	}
 }

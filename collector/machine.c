@@ -2,6 +2,7 @@
 #include "collector/machine.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Copies a raw member to a field, if the source has it. */
 #define COPY(member, field) \
@@ -34,6 +35,10 @@ static void levels_fill(struct rh_system *system, const struct raw_system *now)
 	COPY(disk_slowest_device, disk_slowest_device);
 	COPY(waiting, waiting_count);
 	COPY(kernel_bytes, self_kernel_bytes);
+	COPY(throttled, throttled_processes_count);
+	COPY(self_stopped_ns, self_stopped_ns);
+	COPY(stop_sender_pid, stop_sender_pid);
+	COPY(oom_victim_pid, oom_victim_pid);
 	if (rh_has(now->present, RH_S_load_ratio)) {
 		system->load_ratio = (float)now->load;
 		rh_set(system->present, RH_S_load_ratio);
@@ -44,6 +49,15 @@ static void levels_fill(struct rh_system *system, const struct raw_system *now)
 	}
 }
 #undef COPY
+
+static void command_copy(struct rh_system *system, unsigned id, char *field, const struct raw_system *now, const char *command)
+{
+	if (!rh_has(now->present, id))
+		return;
+	memcpy(field, command, RH_COMMAND_BYTES);
+	field[RH_COMMAND_BYTES - 1] = '\0';
+	rh_set(system->present, id);
+}
 
 static double difference(uint64_t now, uint64_t before)
 {
@@ -116,6 +130,7 @@ static void rates_fill(struct rh_system *system, const struct raw_system *now, c
 	RATE(switches, switches_per_s, 1);
 	RATE(run_delay_unowned_ns, run_delay_unattributed_ms_per_s, NS_PER_MS);
 	RATE(hook_ns, hook_cost_ratio, NS_PER_S);
+	RATE(lock_delay_ns, lock_delay_ms_per_s, NS_PER_MS);
 	bool latency_known = rh_has(now->present, RH_S_disk_latency_ns) && rh_has(before->present, RH_S_disk_latency_ns);
 	if (latency_known && now->disk_requests > before->disk_requests)
 		ratio_set(system, RH_S_disk_latency_ns, &system->disk_latency_ns, difference(now->disk_request_ns, before->disk_request_ns),
@@ -127,10 +142,16 @@ bool machine_fill(struct rh_system *system, const struct raw_system *now, const 
         const struct machine_sums *sums)
 {
 	levels_fill(system, now);
+	command_copy(system, RH_S_stop_sender_command, system->stop_sender_command, now, now->stop_sender_command);
+	command_copy(system, RH_S_oom_victim_command, system->oom_victim_command, now, now->oom_victim_command);
 	if (sums->briefs_known) {
 		system->brief_processes_count = sums->brief_count;
 		rh_set(system->present, RH_S_brief_processes_count);
 	}
+	if (sums->run_waits_known)
+		ratio_set(system, RH_S_longest_run_wait_ns, &system->longest_run_wait_ns, (double)sums->longest_run_wait_ns, 1);
+	if (sums->stuck_waits_known)
+		ratio_set(system, RH_S_longest_stuck_wait_ns, &system->longest_stuck_wait_ns, (double)sums->longest_stuck_wait_ns, 1);
 	if (!span->comparable)
 		return true;
 	rates_fill(system, now, before, span);

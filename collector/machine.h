@@ -15,6 +15,8 @@ struct machine_sums {
 	bool briefs_known;         /* the ends of processes were watched */
 	double run_delay_ms_per_s; /* suffered by all of them */
 	bool run_delay_known;
+	float longest_run_wait_ns, longest_stuck_wait_ns; /* of any of them that is no kernel thread, in the interval */
+	bool run_waits_known, stuck_waits_known;
 };
 
 /*

@@ -185,6 +185,7 @@ static void rates_of_waiting(struct difference *d, struct rh_process *record)
 	RATE(irq_delay_ms_per_s, irq_delay_ns, irq_delay_ms_per_s, ms_per_s);
 	RATE(cpu_blame_ms_per_s, cpu_blame_ns, cpu_blame_ms_per_s, ms_per_s);
 	RATE(io_time_ms_per_s, io_time_ns, io_time_ms_per_s, ms_per_s);
+	RATE(lock_blame_ms_per_s, lock_blame_ns, lock_blame_ms_per_s, ms_per_s);
 }
 #undef RATE
 

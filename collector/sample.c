@@ -37,9 +37,23 @@ void sample_open(struct sample *sample, const struct config *config, struct sour
 
 /* Of the blame columns: what is known of anybody, and sums. */
 struct waiting {
-	bool known, measured;                  /* run delays; blame */
-	double delay_ms_per_s, blame_ms_per_s; /* sums */
+	bool known, measured;                   /* run delays; blame */
+	double delay_ms_per_s, blame_ms_per_s;  /* sums */
+	float longest_run_ns, longest_stuck_ns; /* single waits */
+	bool longest_run_known, longest_stuck_known;
 };
+
+/* Kernel threads wait as a matter of routine. Who has ended is no victim any more, but what he waited for before that in the interval counts. */
+static void longest_raise(struct waiting *waiting, const struct rh_process *record)
+{
+	bool is_over = record->state == RH_STATE_zombie && (record->flags & RH_PROCESS_exited) == 0;
+	if ((record->flags & RH_PROCESS_kernel_thread) != 0 || is_over)
+		return;
+	waiting->longest_run_known |= rh_has(record->present, RH_F_run_wait_max_ns);
+	waiting->longest_run_ns = fmaxf(waiting->longest_run_ns, VALUE_OR_0(record, run_wait_max_ns));
+	waiting->longest_stuck_known |= rh_has(record->present, RH_F_stuck_wait_max_ns);
+	waiting->longest_stuck_ns = fmaxf(waiting->longest_stuck_ns, VALUE_OR_0(record, stuck_wait_max_ns));
+}
 
 /* Records into columns. Who is gone holds no memory; what it still did in the interval is there if its last words told. */
 static struct waiting columns_gather(struct sample *sample)
@@ -66,6 +80,7 @@ static struct waiting columns_gather(struct sample *sample)
 		waiting.measured |= rh_has(record->present, RH_F_cpu_blame_ms_per_s);
 		waiting.delay_ms_per_s += (double)delay_ms_per_s;
 		waiting.blame_ms_per_s += (double)sample->blame_ms_per_s[i];
+		longest_raise(&waiting, record);
 	}
 	return waiting;
 }
@@ -306,6 +321,10 @@ int sample_take(struct sample *sample, const struct moment *called, uint64_t bud
 	        .briefs_known = (tick.signals >> RH_SIGNAL_last_words & 1) != 0,
 	        .run_delay_ms_per_s = waiting.delay_ms_per_s,
 	        .run_delay_known = waiting.known,
+	        .longest_run_wait_ns = waiting.longest_run_ns,
+	        .longest_stuck_wait_ns = waiting.longest_stuck_ns,
+	        .run_waits_known = waiting.longest_run_known,
+	        .stuck_waits_known = waiting.longest_stuck_known,
 	};
 	bool steady = machine_fill(&sample->system, raw, &sample->raw[!sample->current], &span, &sums);
 	counts_fill(sample, &delta, &tick, tick.discontinuous || !steady || !span.comparable);

@@ -30,7 +30,7 @@ struct raw_process {
 	uint8_t state;  /* enum rh_process_state */
 	uint8_t policy; /* enum rh_policy */
 	int8_t nice, priority;
-	uint16_t flags; /* enum rh_process_flag: kernel_thread, vanished_in_read */
+	uint16_t flags; /* enum rh_process_flag: kernel_thread, vanished_in_read, throttled */
 	int16_t oom_adj;
 	char command[RH_COMMAND_BYTES];
 	/* counters since the start of the process */
@@ -42,8 +42,9 @@ struct raw_process {
 	uint64_t blkio_delay_ns, swapin_delay_ns, reclaim_delay_ns, thrashing_delay_ns, compaction_delay_ns, irq_delay_ns;
 	/* run-queue waiting inflicted on others since the start; where absent the caller estimates it */
 	uint64_t cpu_blame_ns;
-	uint64_t io_time_ns;  /* time of devices spent on its requests, since the start: RH_F_io_time_ms_per_s */
-	uint64_t end_time_ns; /* since boot; of records in source_tick.ended alone: RH_F_lifetime_ns */
+	uint64_t lock_blame_ns; /* waiting for locks of the kernel inflicted on others, since the start: RH_F_lock_blame_ms_per_s */
+	uint64_t io_time_ns;    /* time of devices spent on its requests, since the start: RH_F_io_time_ms_per_s */
+	uint64_t end_time_ns;   /* since boot; of records in source_tick.ended alone: RH_F_lifetime_ns */
 	/* levels */
 	uint64_t cgroup_id;
 	uint64_t rss_bytes, anon_bytes, shmem_bytes, swap_bytes, mem_peak_bytes;
@@ -70,10 +71,17 @@ struct raw_system {
 	double gpu_busy_ratio;
 	/* scheduler accounting */
 	uint16_t waiting;              /* threads waiting for a cpu now */
+	uint32_t throttled;            /* processes with the flag: RH_S_throttled_processes_count */
 	uint64_t switches;             /* context switches seen since the start: RH_S_switches_per_s */
 	uint64_t run_delay_unowned_ns; /* run-queue waiting that no process caused, since the start: RH_S_run_delay_unattributed_ms_per_s */
 	uint32_t kernel_bytes;         /* kernel memory of our maps, or the most that can be told: RH_S_self_kernel_bytes */
 	uint64_t hook_ns; /* cpu time that the programs in the kernel took, an estimate, since the start: RH_S_hook_cost_ratio */
+	/* rare events */
+	uint64_t lock_delay_ns; /* waiting for locks of the kernel, all processes, since the start: RH_S_lock_delay_ms_per_s */
+	float self_stopped_ns;  /* of the interval */
+	uint32_t stop_sender_pid, oom_victim_pid; /* with their present bits only where there was one in the interval */
+	char stop_sender_command[RH_COMMAND_BYTES];
+	char oom_victim_command[RH_COMMAND_BYTES];
 	/* block accounting, of the device with the highest mean latency since the tick before */
 	float disk_slowest_latency_ns, disk_latency_max_ns;
 	uint32_t disk_slowest_device; /* major << 20 | minor */

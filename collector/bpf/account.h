@@ -73,6 +73,7 @@ struct last_words {
 	uint32_t exit_code, flags; /* flags: of the kernel's task, for kernel threads */
 	int32_t prio, static_prio;
 	uint32_t policy, threads;
+	uint32_t run_wait_max_us, stuck_wait_max_us; /* of the interval in which it ended */
 	char command[16];
 };
 enum { LAST_WORDS_END = 1, LAST_WORDS_TAIL = 2 };

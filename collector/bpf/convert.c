@@ -18,7 +18,7 @@ enum {
 	STATE_FROZEN = 0x8000,
 	FLAG_KERNEL_THREAD = 0x00200000,
 };
-enum { PRIORITY_OF_REAL_TIME = 100, PRIORITY_OF_NICE_0 = 120 };
+enum { PRIORITY_OF_REAL_TIME = 100, PRIORITY_OF_NICE_0 = 120, THROTTLED_LEAST_NS = 100000 };
 
 static void set_bit(uint64_t present[2], unsigned id)
 {
@@ -54,6 +54,17 @@ void convert_init(struct convert *convert, uint32_t features, bool delay_account
 		convert->delays[RH_F_compaction_delay_ms_per_s / 64] &= ~(UINT64_C(1) << RH_F_compaction_delay_ms_per_s % 64);
 	if (!(features & WALK_IRQ))
 		convert->delays[RH_F_irq_delay_ms_per_s / 64] &= ~(UINT64_C(1) << RH_F_irq_delay_ms_per_s % 64);
+}
+
+/*
+ * Its group was held back, and it had to wait meanwhile. Nearly every process waits for a few microseconds: who did no more had his turn before the
+ * quota was spent, or after.
+ */
+static bool is_throttled(const struct walk_record *record)
+{
+	uint64_t before_ns = record->run_delay_before_ns,
+	         waited_ns = record->run_delay_ns > before_ns ? record->run_delay_ns - before_ns : 0;
+	return (record->quota & WALK_QUOTA_WAITS) || ((record->quota & WALK_QUOTA_SPENT) && waited_ns >= THROTTLED_LEAST_NS);
 }
 
 /* As the kernel tells it in /proc. */
@@ -102,6 +113,7 @@ static void fill_identity(struct raw_process *process, const struct walk_record 
 	process->nice = clip_i8(record->static_prio - PRIORITY_OF_NICE_0);
 	process->priority = clip_i8(record->prio - PRIORITY_OF_REAL_TIME);
 	process->flags = record->flags & FLAG_KERNEL_THREAD ? RH_PROCESS_kernel_thread : 0;
+	process->flags |= is_throttled(record) ? RH_PROCESS_throttled : 0;
 	process->oom_adj = record->oom_adj;
 	memcpy(process->command, record->command, sizeof(process->command));
 	process->command[sizeof(process->command) - 1] = '\0';

@@ -122,6 +122,18 @@ struct rq {
 	uint64_t clock, clock_task;
 	struct cfs_rq cfs;
 };
+struct cfs_rq___quota {
+	int throttle_count; /* with CONFIG_CFS_BANDWIDTH: its group, or one above that, is held back on this cpu */
+};
+struct cfs_bandwidth {
+	uint64_t quota; /* all ones: none */
+	int nr_throttled;
+	uint64_t throttled_time;
+};
+struct task_group {
+	struct task_group *parent;
+	struct cfs_bandwidth cfs_bandwidth;
+};
 struct sched_entity {
 	uint64_t sum_exec_runtime, exec_start;
 	struct cfs_rq *cfs_rq; /* with CONFIG_FAIR_GROUP_SCHED, which every distribution has */
@@ -171,6 +183,10 @@ struct task_struct {
 	struct task_delay_info *delays;
 	unsigned int in_iowait : 1;
 	unsigned int in_memstall : 1;
+};
+struct task_struct___quota {
+	struct task_group *sched_task_group; /* with CONFIG_CGROUP_SCHED */
+	bool throttled;                      /* 6.18: taken off its queue until its group has quota again */
 };
 struct task_struct___before_5_14 {
 	long state;

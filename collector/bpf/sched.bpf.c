@@ -585,6 +585,8 @@ static __always_inline void tell_identity(struct last_words *words, const struct
 static __always_inline void tell_account(struct last_words *words, struct account *account, uint64_t wait, uint64_t own_wait)
 {
 	words->run_delay_ns = wait;
+	words->run_wait_max_us = account ? account->run_wait_max_us[epoch & 1] : 0;
+	words->stuck_wait_max_us = account ? account->stuck_wait_max_us[epoch & 1] : 0;
 	if (!account) {
 		words->cpu_blame_ns = 0;
 		words->io_time_ns = 0;

@@ -329,6 +329,7 @@ void sched_collect(struct sched *sched, const struct walk_view *walk, uint64_t i
 	bool words_lost = sum->events_lost != sched->events_lost, was_watching = sched_is_watching(sched);
 	sched_ends_read(&sched->ends);
 	sched_blame_collect(sched, walk, words_lost, processes);
+	sched->ends.knows_waits = was_watching;
 	sched_ends_settle(&sched->ends, walk, tick);
 	tick->events_lost += sum->events_lost - sched->events_lost + sched->ends.lost;
 	sched->events_lost = sum->events_lost;

@@ -196,6 +196,15 @@ static void fill_waits(const struct sched *sched, struct account *account, const
 	rh_set(process->present, RH_F_stuck_wait_max_ns);
 }
 
+/* A zombie's account is gone. Its waits are told once, in the interval of its end. */
+static void end_waits_take(struct sched_end *end, struct raw_process *process)
+{
+	float run_ns = (float)end->words.run_wait_max_us * NS_PER_US, stuck_ns = (float)end->words.stuck_wait_max_us * NS_PER_US;
+	process->run_wait_max_ns = run_ns > process->run_wait_max_ns ? run_ns : process->run_wait_max_ns;
+	process->stuck_wait_max_ns = stuck_ns > process->stuck_wait_max_ns ? stuck_ns : process->stuck_wait_max_ns;
+	end->words.run_wait_max_us = end->words.stuck_wait_max_us = 0;
+}
+
 /* Waiting for io and for memory, where the kernel does not count it. */
 static void fill_delays(
         const struct account *account, const struct sched_end *end, const struct walk_record *record, struct raw_process *process)
@@ -305,6 +314,8 @@ void sched_blame_collect(struct sched *sched, const struct walk_view *walk, bool
 			fill_watched(sched, account, end, &walk->records[i], process);
 		else if (account)
 			slot_of(sched, account, process);
+		if (is_watching && end)
+			end_waits_take(end, process);
 		if (is_watching || sched->exit_link >= 0)
 			fill_run_delay(sched, account, end, process);
 		if (take_briefs && account)

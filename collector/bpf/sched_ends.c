@@ -6,6 +6,8 @@
  */
 #include "collector/bpf/sched_parts.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -184,6 +186,12 @@ static void convert_end(const struct sched_ends *ends, const struct last_words *
 	ret_process->blkio_delay_ns = words->io_wait_ns;
 	ret_process->thrashing_delay_ns = words->mem_wait_ns;
 	rh_set(ret_process->present, RH_F_lifetime_ns);
+	if (!ends->knows_waits)
+		return;
+	ret_process->run_wait_max_ns = (float)words->run_wait_max_us * NS_PER_US;
+	ret_process->stuck_wait_max_ns = (float)words->stuck_wait_max_us * NS_PER_US;
+	rh_set(ret_process->present, RH_F_run_wait_max_ns);
+	rh_set(ret_process->present, RH_F_stuck_wait_max_ns);
 }
 
 /* Must the words be held back? Of a zombie only so many: the walk has all of it, but for how long it lived. */

@@ -53,6 +53,7 @@ struct sched_ends {
 	uint16_t *brief_buckets; /* by parent, index + 1 */
 	uint64_t walk_ns;        /* begin of the walk before the newest, BOOTTIME */
 	uint32_t lost;           /* in this tick */
+	bool knows_waits;        /* context switches are watched: longest waits are in the words */
 	uint64_t seen;           /* since the start, for the estimate of cost */
 	const struct accounts *accounts;
 };

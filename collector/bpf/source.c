@@ -45,6 +45,7 @@ struct bpf_source {
 	uint64_t ticks, before_ns; /* before_ns: begin of the walk before, BOOTTIME; 0 none */
 	uint64_t accounts_full;    /* charges that found no account, as of the tick before */
 	uint32_t kernel_bytes;
+	uint32_t throttled; /* processes of the newest walk that were held back by a quota */
 	bool delay_accounting;
 	bool grow_refused; /* not tried again before the next routine */
 	bool refusal_said; /* the log has it */
@@ -141,8 +142,10 @@ static uint32_t convert_all(struct bpf_source *source, const struct walk_result 
 	struct convert convert;
 	uint32_t count = walk->view.count < source->options.max_processes ? walk->view.count : source->options.max_processes;
 	convert_init(&convert, walk->features, source->delay_accounting, source->unlisted.reader.page_bytes);
+	source->throttled = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		convert_process(&convert, &walk->view.records[i], &processes[i]);
+		source->throttled += (processes[i].flags & RH_PROCESS_throttled) != 0;
 		unlisted_seen(&source->unlisted, processes[i].pid);
 		if (i % PROGRESS_EACH == PROGRESS_EACH - 1 && source->options.progress)
 			source->options.progress(source->options.progress_context);
@@ -150,11 +153,12 @@ static uint32_t convert_all(struct bpf_source *source, const struct walk_result 
 	return count;
 }
 
-static uint64_t own_signals(const struct bpf_source *source)
+static uint64_t own_signals(const struct bpf_source *source, const struct walk_result *walk)
 {
 	unsigned way = source->operations.sampler == RH_SAMPLER_bpf ? RH_SIGNAL_task_walk : RH_SIGNAL_task_iterator;
 	return UINT64_C(1) << RH_SIGNAL_type_information | UINT64_C(1) << RH_SIGNAL_bpf_rights | UINT64_C(1) << way |
-	       (uint64_t)source->delay_accounting << RH_SIGNAL_delay_accounting;
+	       (uint64_t)source->delay_accounting << RH_SIGNAL_delay_accounting |
+	       (uint64_t)((walk->features & WALK_QUOTA) != 0) << RH_SIGNAL_cpu_quota;
 }
 
 /* What only this back end knows of the machine, without its parts. */
@@ -164,6 +168,10 @@ static void fill_system(const struct bpf_source *source, const struct walk_resul
 	if (walk->features & WALK_SCHED_INFO) {
 		system->waiting = waiting < UINT16_MAX ? (uint16_t)waiting : UINT16_MAX;
 		rh_set(system->present, RH_S_waiting_count);
+	}
+	if (walk->features & WALK_QUOTA) {
+		system->throttled = source->throttled;
+		rh_set(system->present, RH_S_throttled_processes_count);
 	}
 	system->kernel_bytes = source->kernel_bytes;
 	rh_set(system->present, RH_S_self_kernel_bytes);
@@ -222,7 +230,7 @@ static int bpf_tick(struct source *interface, uint64_t budget_ns, struct raw_pro
 	walk.view.count = count;
 	walk.view.sum = accounts_sum(&source->accounts);
 	ret_tick->taken_boottime_ns = walk.view.begin_boot_ns;
-	ret_tick->signals = own_signals(source);
+	ret_tick->signals = own_signals(source, &walk);
 	ret_tick->dropped = walk.dropped + (walk_processes(source->walk) - walk.dropped - count);
 	procfs_system_read_loadavg(&source->system);
 	ret_tick->discontinuous = !procfs_system_read(&source->system, clock_now_ns(CLOCK_MONOTONIC), system);

@@ -42,21 +42,11 @@ enum {
 };
 
 /*
- * Addresses are numbers: a list is followed by what lies in memory, and each address is made a pointer again by the kernel's own cast. By way of a
- * variable the verifier takes it for a number too.
+ * Addresses are numbers: a list is followed by what lies in memory, and each address is made a pointer again by the kernel's own cast.
  */
 static __always_inline struct task_struct *task_at(uint64_t address)
 {
 	return bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct task_struct));
-}
-
-static volatile uint64_t address_of;
-
-static __always_inline uint64_t number_of(const void *pointer)
-{
-	address_of = (uint64_t)pointer;
-	barrier();
-	return address_of;
 }
 
 static __always_inline uint64_t next_process(const struct task_struct *task)
@@ -158,6 +148,7 @@ __noinline bool read_sleeper(struct walk_record *record, uint64_t process)
 	if (group->nr_threads != 1)
 		return false;
 	record->ran = 0;
+	record->quota = 0;
 	record->kept = record->memory;
 	record->memory = WALK_MEMORY_NONE;
 	fill_state(record, leader, group);

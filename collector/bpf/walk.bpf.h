@@ -36,12 +36,17 @@ struct {
 const volatile struct walk_settings settings;
 struct walk_control control;
 
+struct walk_quota_group quota_groups[WALK_GROUPS];
+
 enum {
 	CLOCK_DRIFT_PART = 1024,        /* the two clocks drift by less than one part in so many: 500 ppm by adjtimex() */
 	CLOCK_DOUBTS_MOST = 4,          /* values in a row that are not believed */
 	GONE_AT_ONCE = 8,               /* records looked at for what the walk before knew of a process */
 	SINCE_UPDATE_MOST = 2000000000, /* a cpu that runs without ticks is looked after once a second */
+	QUOTA_LEVELS = 4,               /* a group and three above it */
+	QUOTA_PROBES = 4,
 };
+#define QUOTA_NONE UINT64_MAX
 
 /* ---- the clock of run queues ---- */
 
@@ -70,6 +75,16 @@ static __always_inline void clock_begin(void)
 	control.begin_rq_ns = now - lag;
 }
 
+/* Does this kernel know cpu quotas of groups, and when a thread was queued? */
+static __always_inline bool has_quotas(const struct task_struct *task)
+{
+	const struct task_struct___quota *own = (const struct task_struct___quota *)task;
+	const struct task_group *group = NULL;
+	if (!bpf_core_field_exists(own->sched_task_group) || !bpf_core_field_exists(task->sched_info.last_queued))
+		return false;
+	return bpf_core_field_exists(group->cfs_bandwidth.throttled_time);
+}
+
 static __always_inline void walk_begin(void)
 {
 	struct task_struct *self = (struct task_struct *)bpf_get_current_task();
@@ -93,12 +108,15 @@ static __always_inline void walk_begin(void)
 		features |= WALK_MEMSTALL;
 	if (settings.cpus)
 		features |= WALK_CPU_PARTS;
+	if (has_quotas(self))
+		features |= WALK_QUOTA;
 	const struct task_delay_info___x *delays = NULL;
 	if (bpf_core_field_exists(delays->compact_delay)) /* 5.17 */
 		features |= WALK_COMPACTION;
 	if (bpf_core_field_exists(delays->irq_delay)) /* 6.4 */
 		features |= WALK_IRQ;
 	control.features = features;
+	control.walks++;
 }
 
 /* ---- a thread ---- */
@@ -200,6 +218,88 @@ static __always_inline void add_delays(struct walk_record *record, const struct 
 		record->irq_delay_ns += newer->irq_delay;
 }
 
+/* ---- cpu quotas ---- */
+
+static volatile uint64_t address_of;
+
+/* An address as a number to calculate with: by way of a variable the verifier takes it for one. */
+static __always_inline uint64_t number_of(const void *pointer)
+{
+	address_of = (uint64_t)pointer;
+	barrier();
+	return address_of;
+}
+
+/*
+ * Was that group, which has a quota, held back since the walk before? The first time that a walk meets a group settles it for all its threads. Of a
+ * group that the walk before did not meet it is not known.
+ */
+static __noinline int quota_was_spent(uint64_t address, uint32_t throttled_count, uint64_t throttled_ns)
+{
+	uint32_t place = (uint32_t)((address >> 6) * UINT64_C(0x9E3779B97F4A7C15) >> 40);
+	struct walk_quota_group *free = NULL;
+	for (uint32_t i = 0; i < QUOTA_PROBES; i++) {
+		struct walk_quota_group *known = &quota_groups[(place + i) & (WALK_GROUPS - 1)];
+		if (known->group != address) {
+			if (!free && control.walks - known->walk > 1)
+				free = known;
+			continue;
+		}
+		if (known->walk != control.walks) {
+			bool rose = throttled_count > known->throttled_count || throttled_ns > known->throttled_ns;
+			known->spent = control.walks - known->walk == 1 && rose;
+			known->throttled_count = throttled_count;
+			known->throttled_ns = throttled_ns;
+			known->walk = control.walks;
+		}
+		return known->spent;
+	}
+	if (!free)
+		return 0;
+	free->group = address;
+	free->throttled_count = throttled_count;
+	free->throttled_ns = throttled_ns;
+	free->walk = control.walks;
+	free->spent = 0;
+	return 0;
+}
+
+/* The quota of its group, and of the ones above it, which may be the tighter ones. The root has none, and no parent. */
+static __always_inline void add_quota(struct walk_record *record, const struct task_struct *task, uint64_t queued)
+{
+	const struct task_struct___quota *own = (const struct task_struct___quota *)task;
+	const struct cfs_rq___quota *queue = (const struct cfs_rq___quota *)task->se.cfs_rq;
+	const struct task_group *group = own->sched_task_group;
+	bool limited = false;
+	for (uint32_t level = 0; level < QUOTA_LEVELS; level++) {
+		if (!group || !group->parent)
+			break;
+		if (group->cfs_bandwidth.quota != QUOTA_NONE) {
+			limited = true;
+			if (quota_was_spent(
+			            number_of(group), (uint32_t)group->cfs_bandwidth.nr_throttled, group->cfs_bandwidth.throttled_time))
+				record->quota |= WALK_QUOTA_SPENT;
+		}
+		group = group->parent;
+	}
+	if (!limited || !queued)
+		return;
+	if (bpf_core_field_exists(own->throttled)) {
+		if (own->throttled)
+			record->quota |= WALK_QUOTA_WAITS;
+	} else if (bpf_core_field_exists(queue->throttle_count) && queue->throttle_count > 0) {
+		record->quota |= WALK_QUOTA_WAITS;
+	}
+}
+
+/* A thread that ran, or waited for a cpu, since the walk before. */
+static __always_inline void add_active(struct walk_record *record, const struct task_struct *task, uint64_t queued)
+{
+	record->ran = 1;
+	if (has_quotas(task))
+		add_quota(record, task, queued);
+}
+
 static __always_inline void add_thread(struct walk_record *record, const struct task_struct *task)
 {
 	uint32_t state = state_of(task), exit_state = (uint32_t)task->exit_state;
@@ -223,7 +323,7 @@ static __always_inline void add_thread(struct walk_record *record, const struct 
 		if (queued)
 			add_waiting(record, task, queued);
 		if (on_cpu || queued || task->sched_info.last_arrival >= control.before_rq_ns)
-			record->ran = 1;
+			add_active(record, task, queued);
 	} else {
 		record->ran = 1;
 	}
@@ -250,6 +350,7 @@ static __always_inline bool recall(struct walk_record *record, uint32_t place, c
 {
 	uint32_t tgid = (uint32_t)leader->tgid;
 	uint64_t start_ns = leader->start_boottime;
+	record->run_delay_before_ns = 0;
 	for (uint32_t i = 0; i < GONE_AT_ONCE; i++) {
 		uint32_t key = place + control.shift + i;
 		if (key >= control.count_before)
@@ -260,6 +361,7 @@ static __always_inline bool recall(struct walk_record *record, uint32_t place, c
 		control.shift += i;
 		if (control.shift)
 			__builtin_memcpy(record, old, sizeof(*record));
+		record->run_delay_before_ns = record->run_delay_ns;
 		return true;
 	}
 	return false;
@@ -307,6 +409,7 @@ static __always_inline void fill_ended(struct walk_record *record, const struct 
 	record->threads_running = 0;
 	record->threads_stuck = 0;
 	record->delays = 0;
+	record->quota = 0;
 	record->run_delay_ns = 0;
 	record->run_wait_now_ns = 0;
 	record->stuck_wait_now_ns = 0;

@@ -24,18 +24,19 @@ struct walk_record {
 	uint8_t memory; /* enum walk_memory */
 	uint8_t kept;   /* cpu_pages are those of the walk before: enum walk_memory as it was there, or WALK_MEMORY_NONE */
 	uint8_t active; /* some thread was ready to run, waiting or on a cpu when it was looked at: it will have changed by the next walk */
-	uint8_t reserved;
+	uint8_t quota;  /* bits of enum walk_quota */
 	char command[16];
 	uint64_t start_time_ns; /* BOOTTIME */
 	uint64_t cpu_time_ns;   /* up to the begin of the walk for threads that are running */
 	uint64_t ended_cpu_ns;  /* the part of it of threads that have ended */
 	uint64_t voluntary_csw, involuntary_csw, minor_faults, major_faults;
 	uint64_t syscalls, read_bytes, write_bytes, cancelled_bytes;
-	uint64_t run_delay_ns;      /* of living threads, those that wait at the begin of the walk included */
-	uint64_t run_wait_now_ns;   /* longest wait for a cpu of a thread that is waiting now */
-	uint64_t stuck_wait_now_ns; /* longest uninterruptible wait of a thread that is in one now */
-	uint64_t io_wait_now_ns;    /* waits for block io that are not over, summed over threads */
-	uint64_t mem_wait_now_ns;   /* waits for memory that are not over, likewise */
+	uint64_t run_delay_ns;        /* of living threads, those that wait at the begin of the walk included */
+	uint64_t run_delay_before_ns; /* the same in the walk before; 0: it was in none */
+	uint64_t run_wait_now_ns;     /* longest wait for a cpu of a thread that is waiting now */
+	uint64_t stuck_wait_now_ns;   /* longest uninterruptible wait of a thread that is in one now */
+	uint64_t io_wait_now_ns;      /* waits for block io that are not over, summed over threads */
+	uint64_t mem_wait_now_ns;     /* waits for memory that are not over, likewise */
 	uint64_t blkio_delay_ns, swapin_delay_ns, reclaim_delay_ns, thrashing_delay_ns, compaction_delay_ns, irq_delay_ns;
 	int64_t pages[WALK_PAGES];
 	int32_t cpu_pages
@@ -51,6 +52,22 @@ enum walk_memory {
 	WALK_MEMORY_WHOLE,
 };
 
+/* What the cpu quota of its group, or of one above it, did to a process. */
+enum walk_quota {
+	WALK_QUOTA_SPENT = 1, /* the group of a thread that was active was held back since the walk before */
+	WALK_QUOTA_WAITS = 2, /* a thread is being held back now */
+};
+
+/* A group of tasks with a cpu quota, as it was in the newest walk that met it. Of no concern to the collector. */
+struct walk_quota_group {
+	uint64_t group; /* address of the kernel's task group; 0: free */
+	uint64_t throttled_ns;
+	uint32_t throttled_count;
+	uint32_t walk;  /* which walk that was */
+	uint32_t spent; /* it was held back between that walk and the one before */
+	uint32_t reserved;
+};
+
 /* A thread that waits for a cpu at the moment of the walk: who kept it waiting is found by the slices of that cpu. */
 struct walk_waiting {
 	uint64_t queued_ns; /* since when, on the clock of run queues */
@@ -61,7 +78,8 @@ struct walk_waiting {
 enum {
 	WALK_WAITING_MOST = 4096,
 	WALK_CPUS_MOST = 1024,
-	WALK_CPUS_FEW = 8, /* up to so many are asked for their parts wherever these are not known; above, only for processes that ran */
+	WALK_GROUPS = 1024, /* groups with a quota; a power of two */
+	WALK_CPUS_FEW = 8,  /* up to so many are asked for their parts wherever these are not known; above, only for processes that ran */
 };
 
 /* What is settled before a program is loaded. */
@@ -72,7 +90,15 @@ struct walk_settings {
 };
 
 /* What this kernel has, besides what every kernel has. */
-enum walk_feature { WALK_SCHED_INFO = 1, WALK_IO = 2, WALK_MEMSTALL = 4, WALK_CPU_PARTS = 8, WALK_COMPACTION = 16, WALK_IRQ = 32 };
+enum walk_feature {
+	WALK_SCHED_INFO = 1,
+	WALK_IO = 2,
+	WALK_MEMSTALL = 4,
+	WALK_CPU_PARTS = 8,
+	WALK_COMPACTION = 16,
+	WALK_IRQ = 32,
+	WALK_QUOTA = 64
+};
 
 /* A walk, as the collector orders it and as it went. */
 struct walk_control {
@@ -95,6 +121,7 @@ struct walk_control {
 	uint32_t done;                /* the walk is at its end */
 	uint32_t features;            /* bits of enum walk_feature */
 	uint32_t self;                /* the collector's own process id, as the kernel's first namespace has it */
+	uint32_t walks, reserved_too; /* walks since the programs were loaded */
 	/* where the walk goes on */
 	uint64_t list_begin, cursor_start_ns;
 	uint32_t cursor, searches; /* searches: times that the list was searched, since the last process seen had gone */

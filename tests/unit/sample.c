@@ -387,6 +387,54 @@ static void sampling_allocates_nothing(void **state)
 	free(seen);
 }
 
+/* Kernel threads and those whose wait was over long ago are no victims; who ended in the interval is one. */
+static void longest_waits_are_of_processes(void **state)
+{
+	struct world *world = *state;
+	const unsigned pids[] = {10, 11, 12, 13};
+	for (unsigned i = 0; i < 4; i++)
+		source_fake_add(world->fake, pids[i], NS_PER_S);
+	assert_int_equal(take(world), 0);
+	assert_false(rh_has(world->sample.system.present, RH_S_longest_run_wait_ns));
+	assert_false(rh_has(world->sample.system.present, RH_S_longest_stuck_wait_ns));
+	for (unsigned i = 0; i < 4; i++) {
+		struct raw_process *raw = source_fake_find(world->fake, pids[i]);
+		rh_set(raw->present, RH_F_run_wait_max_ns);
+		raw->run_wait_max_ns = (float)(i + 1) * 1e6f;
+	}
+	source_fake_find(world->fake, 12)->flags |= RH_PROCESS_kernel_thread;
+	source_fake_find(world->fake, 13)->state = RH_STATE_zombie;
+	pass(world, 0);
+	assert_true(rh_has(world->sample.system.present, RH_S_longest_run_wait_ns));
+	assert_false(rh_has(world->sample.system.present, RH_S_longest_stuck_wait_ns));
+	assert_near(world->sample.system.longest_run_wait_ns, 2e6, 1);
+
+	struct raw_process words = source_fake_words(10, 1, NS_PER_S, world->now.boottime_ns + interval_ns / 2);
+	rh_set(words.present, RH_F_run_wait_max_ns);
+	words.run_wait_max_ns = 7e6f;
+	world->fake->tick.ended = &words;
+	world->fake->tick.ended_count = 1;
+	source_fake_remove(world->fake, 10);
+	pass(world, 0);
+	assert_near(world->sample.system.longest_run_wait_ns, 7e6, 1);
+	world->fake->tick.ended_count = 0;
+	pass(world, 0);
+	assert_near(world->sample.system.longest_run_wait_ns, 2e6, 1);
+}
+
+/* What befell a process in the interval of its last but one sample is not to be read from its last record. */
+static void the_gone_are_not_throttled(void **state)
+{
+	struct world *world = *state;
+	source_fake_add(world->fake, 10, NS_PER_S)->flags |= RH_PROCESS_throttled;
+	assert_int_equal(take(world), 0);
+	assert_true(record(world, 10)->flags & RH_PROCESS_throttled);
+	source_fake_remove(world->fake, 10);
+	pass(world, 0);
+	assert_true(record(world, 10)->flags & RH_PROCESS_exited);
+	assert_false(record(world, 10)->flags & RH_PROCESS_throttled);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -404,6 +452,8 @@ int main(void)
 	        TEST(the_dead_use_nothing),
 	        TEST(a_failing_source_loses_nothing),
 	        TEST(what_the_source_reports_is_passed_on),
+	        TEST(longest_waits_are_of_processes),
+	        TEST(the_gone_are_not_throttled),
 	        TEST(sampling_allocates_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
