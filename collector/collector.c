@@ -51,7 +51,7 @@ static void honesty_fill(struct collector *collector, uint64_t lateness_ns, uint
 	SET(lateness_ns, lateness_ns);
 	SET(ticks_missed_count, collector->tick.missed);
 	SET(sampler_reason, (uint8_t)collector->backend.reason);
-	SET(signals, system->signals | collector->signals);
+	SET(signals, system->signals | collector->signals | stillness_fill(&collector->stillness, system));
 	SET(self_cpu_ns, self_cpu_ns());
 	uint64_t rss_bytes = self_rss_bytes(&collector->self, begin_ns);
 	if (rss_bytes > 0)
@@ -116,6 +116,15 @@ static uint64_t hooks_ns(const struct collector *collector)
 	return known ? (uint64_t)((double)system->hook_cost_ratio * (double)system->elapsed_ns) : 0;
 }
 
+/*
+ * When the sample that is at work should be published: the cpu time of one, twice over. A sample that is being taken and takes its time is not put ahead:
+ * what holds it up is its own work.
+ */
+static uint64_t expected_end_ns(const struct collector *collector, uint64_t begin_ns)
+{
+	return begin_ns + 2 * (uint64_t)collector->pace.cost_ns;
+}
+
 static void tick_serve(struct collector *collector)
 {
 	uint64_t begin_ns = clock_now_ns(CLOCK_MONOTONIC), cpu_ns = self_cpu_ns();
@@ -123,6 +132,7 @@ static void tick_serve(struct collector *collector)
 	/* Before the sample, so that it tells of the ticks that its own lateness has cost. */
 	if (!is_stepped(collector))
 		tick_next(&collector->tick, begin_ns, collector->pace.interval_ns);
+	stillness_expect(&collector->stillness, expected_end_ns(collector, begin_ns));
 
 	uint32_t rings = collector->publish.rings;
 	int result = sample_now(collector);
@@ -133,6 +143,7 @@ static void tick_serve(struct collector *collector)
 	}
 	if (collector->publish.rings != rings)
 		log_say(LOG_WARNING_, "ring", "the ring was removed or replaced: a new one has been created");
+	stillness_done(&collector->stillness, collector->tick.due_ns);
 	if (!is_stepped(collector))
 		pace_adapt(collector, self_cpu_ns() - cpu_ns + hooks_ns(collector));
 }
@@ -257,9 +268,13 @@ enum collector_exit collector_open(struct collector *collector, const struct opt
 	enum collector_exit code = group_find(config, &collector->ring_group, error);
 	if (code != COLLECTOR_OK)
 		return code;
-	/* Before all else: what is opened from here on is opened with the rights that are kept, and so can be opened again. */
 	collector->signals = self_protect();
-	rights_drop(collector->ring_group);
+	uint64_t keep = rights_prepare(collector->ring_group);
+	/* A simulated machine does not stand still when this one does. */
+	if (!is_stepped(collector))
+		stillness_open(&collector->stillness, config);
+	/* Before all else: what is opened from here on is opened with the rights that are kept, and so can be opened again. */
+	rights_drop(keep);
 	int result = tick_open(&collector->tick, options->step_fd);
 	if (result < 0) {
 		snprintf(error, 256, "no timer: %s", strerror(-result));
@@ -292,6 +307,7 @@ void collector_run(struct collector *collector)
 	uint64_t wanted = collector->options->samples;
 	if (tick_start(&collector->tick, clock_now_ns(CLOCK_MONOTONIC) + collector->pace.interval_ns) < 0)
 		return;
+	stillness_done(&collector->stillness, collector->tick.due_ns);
 	while (wanted == 0 || collector->published < wanted) {
 		switch (tick_wait(&collector->tick)) {
 		case TICK_DUE:
@@ -308,6 +324,7 @@ void collector_run(struct collector *collector)
 
 void collector_close(struct collector *collector)
 {
+	stillness_close(&collector->stillness);
 	publish_close(&collector->publish);
 	meters_close(&collector->meters);
 	if (collector->backend.source)

@@ -8,6 +8,7 @@
 #define COLLECTOR_COLLECTOR_H
 
 #include "collector/backend.h"
+#include "collector/guard/stillness.h"
 #include "collector/meters/meter.h"
 #include "collector/options.h"
 #include "collector/pace.h"
@@ -26,6 +27,7 @@ struct collector {
 	struct tick tick;
 	struct pace pace;
 	struct self self;
+	struct stillness stillness;
 	struct moment now; /* of the tick at work */
 	uint64_t published;
 	uint64_t signals;    /* bits of enum rh_signal: what protects the collector itself */
@@ -35,8 +37,8 @@ struct collector {
 };
 
 /*
- * Asks for protection, gives up the rights that are not needed any more, opens the source, takes the first sample, creates the ring large
- * enough for what was seen, and publishes.
+ * Asks for protection, starts the guard, gives up the rights that are not needed any more, opens the source, takes the first sample, creates the ring
+ * large enough for what was seen, and publishes.
  * Returns an exit code, with a sentence in `error` if it is not COLLECTOR_OK. Call collector_close() in any case.
  */
 enum collector_exit collector_open(struct collector *collector, const struct options *options, char error[256]);

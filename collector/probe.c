@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "collector/backend.h"
 #include "collector/bpf/try.h"
+#include "collector/guard/guard.h"
+#include "collector/guard/psi_trigger.h"
 #include "collector/meters/meter.h"
 #include "collector/rights.h"
 #include "collector/self.h"
@@ -30,7 +32,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { LIMIT_S = 20, PATH_SIZE = CONFIG_TEXT_BYTES + 64 };
+enum { LIMIT_S = 20, CANARIES_MS = 50, PATH_SIZE = CONFIG_TEXT_BYTES + 64 };
 
 struct finding {
 	bool available;
@@ -84,6 +86,48 @@ static void probe_protection(struct probe *probe)
 	found(probe, RH_SIGNAL_real_time, priority == 0, "%s", priority == 0 ? "the priority was raised" : strerror(-priority));
 	found(probe, RH_SIGNAL_locked_memory, memory == 0, "%s",
 	        memory == 0 ? "the memory was locked" : "locked memory is limited, and the limit cannot be lifted");
+}
+
+/* ---- does the machine stand still ---- */
+
+static void probe_guard(struct probe *probe)
+{
+	const struct config *config = probe->config;
+	const struct guard_options options = {.guard_hz = (uint32_t)config->guard_hz, .canary_hz = (uint32_t)config->guard_canary_hz};
+	struct guard_reading reading;
+	struct guard *guard;
+	if (!config->guard_enabled) {
+		found(probe, RH_SIGNAL_guard_deadline, false, "guard.enabled is false in the configuration");
+		found(probe, RH_SIGNAL_canaries, false, "guard.enabled is false in the configuration");
+		return;
+	}
+	int result = guard_open(&options, &guard);
+	if (result < 0) {
+		found(probe, RH_SIGNAL_guard_deadline, false, "no thread: %s", strerror(-result));
+		found(probe, RH_SIGNAL_canaries, false, "no thread: %s", strerror(-result));
+		return;
+	}
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &(const struct timespec){.tv_nsec = CANARIES_MS * NS_PER_MS}, NULL);
+	guard_read(guard, 1, &reading);
+	found(probe, RH_SIGNAL_guard_deadline, reading.class == RH_GUARD_CLASS_deadline, "%s",
+	        rh_code(RH_CODE_guard_class, reading.class)->text);
+	if (options.canary_hz == 0)
+		found(probe, RH_SIGNAL_canaries, false, "guard.canary_hz is 0 in the configuration");
+	else
+		found(probe, RH_SIGNAL_canaries, reading.canaries > 0, "started on %u cpus", reading.canaries);
+	guard_close(&guard);
+}
+
+static void probe_psi_triggers(struct probe *probe)
+{
+	struct psi_triggers *triggers;
+	if (strcmp(probe->config->guard_psi_triggers, "off") == 0) {
+		found(probe, RH_SIGNAL_psi_triggers, false, "guard.psi_triggers is \"off\" in the configuration");
+		return;
+	}
+	int result = psi_triggers_open(PSI_FOLDER, &triggers);
+	found(probe, RH_SIGNAL_psi_triggers, result == 0, "%s", result == 0 ? "the kernel took them" : psi_trigger_refusal(-result));
+	psi_triggers_close(&triggers);
 }
 
 /* ---- the kernel-direct back end ---- */
@@ -413,7 +457,10 @@ void probe_write(FILE *out, const struct config *config)
 	alarm(LIMIT_S);
 	probe = (struct probe){.config = config, .capabilities = capability_effective()};
 	probe_protection(&probe);
-	rights_drop(UINT32_MAX);
+	uint64_t keep = rights_prepare(UINT32_MAX);
+	probe_guard(&probe);
+	probe_psi_triggers(&probe);
+	rights_drop(keep);
 	probe_kernel(&probe);
 	probe_files(&probe);
 	probe_meters(&probe);

@@ -22,9 +22,11 @@ static const struct right table[] = {
         RIGHT(CAP_PERFMON, true, "see processes and events; hardware counters", "all that is kernel-direct"),
         RIGHT(CAP_SYS_PTRACE, true, "read io and descriptors of others' processes", "disk and gpu use of others' processes"),
         RIGHT(CAP_DAC_READ_SEARCH, true, "open these files, which belong to others", "disk and gpu use of others' processes"),
-        RIGHT(CAP_SYS_NICE, false, "raise the own priority", "samples under overload are late"),
+        RIGHT(CAP_SYS_NICE, false, "raise the own priority, and that of the guard, which alone keeps it",
+                "samples under overload are late; whether the whole machine stood still"),
         RIGHT(CAP_IPC_LOCK, false, "lock the own memory", "samples while memory is short are late"),
-        RIGHT(CAP_SYS_RESOURCE, false, "be killed last when memory runs out", "the collector may be killed while memory is short"),
+        RIGHT(CAP_SYS_RESOURCE, false, "be killed last when memory runs out; triggers on pressure",
+                "the collector may be killed while memory is short"),
         RIGHT(CAP_SETGID, false, "join the group of ring.group", "the ring cannot be given to a group that one is not in"),
 };
 
@@ -69,13 +71,18 @@ static bool join_group(uint32_t group)
 	return setgroups((size_t)count + 1, groups) == 0;
 }
 
-void rights_drop(uint32_t ring_group)
+uint64_t rights_prepare(uint32_t ring_group)
 {
 	uint64_t keep = kept_always();
 	if (!lift_memory_limit())
 		keep |= CAPABILITY(CAP_IPC_LOCK);
 	if (!join_group(ring_group))
 		keep |= CAPABILITY(CAP_CHOWN);
+	return keep;
+}
+
+void rights_drop(uint64_t keep)
+{
 	int result = capability_keep(keep);
 	if (result < 0)
 		log_say(LOG_DEBUG_, "rights", "capabilities that are not needed cannot be given up: %s", strerror(-result));

@@ -81,7 +81,7 @@ static void a_quiet_machine_is_watched(void **state)
 	assert_int_equal(guard_open(&options, &guard), 0);
 	sleep_ms(200);
 	guard_read(guard, HELD_UP_MS * (uint64_t)NS_PER_MS, &reading);
-	assert_int_not_equal(reading.class, GUARD_NONE);
+	assert_int_not_equal(reading.class, RH_GUARD_CLASS_none);
 	assert_true(reading.canaries > 0);
 	assert_true(reading.canary_late_max_ns > 0);
 	assert_true(reading.guard_late_max_ns > 0);
@@ -110,7 +110,7 @@ static void a_real_time_hog_is_felt_on_its_cpu_while_it_runs(void **state)
 	sleep_ms(100);
 	guard_read(guard, HELD_UP_MS * (uint64_t)NS_PER_MS, &after);
 	guard_close(&guard);
-	if (result == 77 || during.class < GUARD_DEADLINE || cpu == 0)
+	if (result == 77 || during.class < RH_GUARD_CLASS_deadline || cpu == 0)
 		skip();
 	assert_int_equal(during.canary_cpu, cpu);
 	assert_true(during.canary_late_max_ns > HELD_UP_MS * (uint64_t)NS_PER_MS);
@@ -140,7 +140,7 @@ static void an_overdue_caller_is_boosted_and_goes_back(void **state)
 	guard_read(guard, 1, &reading);
 	hog_end(hog);
 	guard_close(&guard);
-	if (reading.class < GUARD_FIFO)
+	if (reading.class < RH_GUARD_CLASS_fifo)
 		skip();
 	assert_int_equal(reading.boosts, 1);
 	assert_true(boosted == SCHED_FIFO || boosted == 6);
