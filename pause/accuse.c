@@ -1,0 +1,248 @@
+/* accuse.c - who is blamed for each class of pause: see weigh.h. docs/pauses.md has the method. */
+#include "pause/weigh.h"
+
+#include "base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double ns_per_s = 1e9;
+static const double readahead_bytes = 131072; /* that one major fault brings in at most, as the kernel is set by default */
+static const double carrier_from = 0.15, listed_from = 0.03;
+
+/* ---- whom to name ---- */
+
+/* One who has more than half and twice the next; two who have most of it together; else nobody. */
+static void choose(struct weighing *weighing)
+{
+	double first = parties_share(&weighing->parties, 0), second = parties_share(&weighing->parties, 1);
+	if (first > 0.5 && first >= 2 * second)
+		weighing->named = 1;
+	else if (first + second > 0.8 && second > 0.15)
+		weighing->named = 2;
+	else
+		weighing->named = 0;
+	double share = weighing->named == 2 ? first + second - 0.05 : first;
+	weighing->certainty = weighing->named == 0 ? 0.5 : share >= 0.9 ? 0.97 : share >= 0.75 ? 0.94 : share >= 0.6 ? 0.88 : 0.8;
+}
+
+static double amount_of(const struct weighing *weighing, const struct party *party)
+{
+	switch (weighing->pause->class) {
+	case PAUSE_CLASS_cpu:
+	case PAUSE_CLASS_throttle:
+		return party->cpu_ns;
+	case PAUSE_CLASS_io:
+		return party->bytes;
+	default:
+		return party->metric;
+	}
+}
+
+static void tell_how(const struct weighing *weighing, const struct party *party, struct pause_who *who)
+{
+	char bytes[16];
+	double seconds = (double)(weighing->pause->window_ns + weighing->pause->span_ns) / ns_per_s;
+	switch (weighing->pause->class) {
+	case PAUSE_CLASS_memory:
+	case PAUSE_CLASS_oom:
+		if (party->grown_bytes > 0)
+			snprintf(who->how, sizeof(who->how), "grew %sB in %.0f s", text_bytes(party->grown_bytes, bytes), seconds);
+		else
+			snprintf(who->how, sizeof(who->how), "read pages back");
+		break;
+	case PAUSE_CLASS_io:
+		snprintf(who->how, sizeof(who->how), "moved %sB in %.0f s", text_bytes(party->bytes, bytes), seconds);
+		break;
+	case PAUSE_CLASS_stuck:
+		snprintf(who->how, sizeof(who->how), "held the lock for %.1f s of waiting", party->metric / ns_per_s);
+		break;
+	default:
+		if (who->rt_prio > 0)
+			snprintf(who->how, sizeof(who->how), "real-time %s %u, ran %.1f s", who->policy == RH_POLICY_rr ? "RR" : "FIFO",
+			        who->rt_prio, party->cpu_ns / ns_per_s);
+		else
+			snprintf(who->how, sizeof(who->how), "ran %.1f s%s", party->cpu_ns / ns_per_s,
+			        who->nice < 0 ? ", with a nice below 0" : "");
+	}
+}
+
+/* All that moved the same quantity: what shares are of. */
+static double amount_in_all(const struct weighing *weighing)
+{
+	const struct parties *parties = &weighing->parties;
+	double total = 0, greatest = parties->count > 0 ? parties->list[0].metric : 0;
+	for (uint32_t i = 0; i < parties->count; i++)
+		if (parties->list[i].metric >= 0.02 * greatest)
+			total += amount_of(weighing, &parties->list[i]);
+	return total;
+}
+
+static void list_party(struct weighing *weighing, uint32_t i, double total)
+{
+	struct pause *pause = weighing->pause;
+	const struct party *party = &weighing->parties.list[i];
+	struct pause_who *who = &pause->culprits[pause->culprit_count++];
+	parties_name(party, who);
+	who->role = i < weighing->named ? PAUSE_ROLE_culprit : PAUSE_ROLE_candidate;
+	who->amount = amount_of(weighing, party);
+	who->share_ratio = total > 0 ? (float)(who->amount / total) : (float)parties_share(&weighing->parties, i);
+	who->harm_ns = (uint64_t)fmax(party->metric, 0);
+	tell_how(weighing, party, who);
+}
+
+/* Threads of the kernel that did a good part of the work: shown, never named. */
+static void list_carriers(struct weighing *weighing)
+{
+	struct pause *pause = weighing->pause;
+	double total = weighing->parties.metric_total;
+	for (uint32_t i = 0; i < weighing->sums.count; i++) {
+		const struct sums_process *row = &weighing->sums.rows[i];
+		if (!(row->flags & RH_PROCESS_kernel_thread) || row->metric < carrier_from * (total + row->metric) || row->metric <= 0)
+			continue;
+		if (pause->culprit_count == PAUSE_CULPRITS)
+			return;
+		struct pause_who *who = &pause->culprits[pause->culprit_count++];
+		*who = (struct pause_who){.role = PAUSE_ROLE_carrier,
+		        .kind = PAUSE_KIND_kernel_thread,
+		        .pid = row->pid,
+		        .start_time_ns = row->start_time_ns,
+		        .process_count = 1,
+		        .amount = NAN,
+		        .share_ratio = NAN,
+		        .harm_ns = (uint64_t)row->metric};
+		memcpy(who->command, row->command, sizeof(who->command));
+		who->command[sizeof(who->command) - 1] = '\0';
+		parties_process_name(row, who->name);
+	}
+}
+
+static void list(struct weighing *weighing)
+{
+	struct pause *pause = weighing->pause;
+	pause->culprit_count = 0;
+	pause->metric_total = amount_in_all(weighing);
+	for (uint32_t i = 0; i < weighing->parties.count && i < 3; i++)
+		if (i < weighing->named || parties_share(&weighing->parties, i) >= listed_from)
+			list_party(weighing, i, pause->metric_total);
+	list_carriers(weighing);
+}
+
+/* ---- cpu ---- */
+
+bool accuse_cpu(struct weighing *weighing)
+{
+	struct sums *sums = &weighing->sums;
+	for (uint32_t i = 0; i < sums->count; i++)
+		sums->rows[i].metric = sums->rows[i].cpu_blame_ns;
+	parties_build(&weighing->parties, sums);
+	parties_weigh_net(&weighing->parties, sums);
+	parties_try_tree(&weighing->parties, sums);
+	choose(weighing);
+	if (victims_take(weighing, PAUSE_WAIT_cpu) <= 0)
+		return false;
+	list(weighing);
+	return true;
+}
+
+/* ---- memory ---- */
+
+/* Is the machine itself short of memory, or a group of its own limit? */
+static bool machine_is_short(const struct sums_machine *machine)
+{
+	return machine->mem_total > 0 && machine->mem_available_least < 0.1 * machine->mem_total;
+}
+
+/* What a process took in: what it grew by, and what it had read back. */
+static double taken(const struct sums_process *row)
+{
+	return fmax(row->grown_bytes, 0) + fmin(row->bytes_all, row->pageins_all * readahead_bytes);
+}
+
+bool accuse_memory(struct weighing *weighing)
+{
+	struct sums *sums = &weighing->sums;
+	const bool is_short = machine_is_short(&sums->machine);
+	for (uint32_t i = 0; i < sums->count; i++) {
+		struct sums_process *row = &sums->rows[i];
+		/* Where one group is short, those outside of it may grow as they like: who is in it waits for memory as well. */
+		bool involved = is_short || row->mem_wait_ns > 0.02 * sums->machine.elapsed_ns || row->reclaim_ns > 0;
+		row->metric = involved ? taken(row) : 0;
+	}
+	parties_build(&weighing->parties, sums);
+	parties_try_tree(&weighing->parties, sums);
+	choose(weighing);
+	weighing->pause->own_fault = false;
+	if (victims_take(weighing, PAUSE_WAIT_memory) <= 0) {
+		weighing->pause->own_fault = weighing->named == 1;
+		if (victims_take(weighing, PAUSE_WAIT_memory) <= 0)
+			return false;
+	}
+	list(weighing);
+	return true;
+}
+
+/* ---- storage ---- */
+
+bool accuse_io(struct weighing *weighing)
+{
+	struct sums *sums = &weighing->sums;
+	double device_ns = 0;
+	for (uint32_t i = 0; i < sums->count; i++)
+		device_ns += sums->rows[i].io_time_ns;
+	for (uint32_t i = 0; i < sums->count; i++) {
+		struct sums_process *row = &sums->rows[i];
+		row->metric = device_ns > 0 ? row->io_time_ns + row->io_blame_ns : row->bytes;
+	}
+	parties_build(&weighing->parties, sums);
+	parties_try_tree(&weighing->parties, sums);
+	choose(weighing);
+	if (victims_take(weighing, PAUSE_WAIT_block_io) <= 0)
+		return false;
+	list(weighing);
+	return true;
+}
+
+/* ---- locks ---- */
+
+bool accuse_stuck(struct weighing *weighing)
+{
+	struct sums *sums = &weighing->sums;
+	for (uint32_t i = 0; i < sums->count; i++)
+		sums->rows[i].metric = sums->rows[i].lock_blame_ns;
+	parties_build(&weighing->parties, sums);
+	parties_try_tree(&weighing->parties, sums);
+	choose(weighing);
+	if (victims_take(weighing, PAUSE_WAIT_lock) <= 0)
+		return false;
+	/* Of all that was waited only a part may have been for locks whose holder is known. */
+	double known = weighing->parties.metric_total / (double)weighing->pause->victims_wait_ns;
+	if (known < 0.3)
+		weighing->named = 0;
+	weighing->certainty *= fmin(1, known + 0.2);
+	list(weighing);
+	return true;
+}
+
+/* ---- quota ---- */
+
+bool accuse_quota(struct weighing *weighing)
+{
+	struct sums *sums = &weighing->sums;
+	struct pause *pause = weighing->pause;
+	for (uint32_t i = 0; i < sums->count; i++)
+		sums->rows[i].metric = sums->rows[i].flags & RH_PROCESS_throttled ? sums->rows[i].cpu_ns + sums->rows[i].run_wait_ns : 0;
+	parties_build(&weighing->parties, sums);
+	weighing->named = weighing->parties.count > 0 ? 1 : 0;
+	weighing->certainty = 0.99;
+	pause->own_fault = true;
+	if (victims_take(weighing, PAUSE_WAIT_quota) <= 0 || weighing->named == 0)
+		return false;
+	list(weighing);
+	struct pause_who *who = &pause->culprits[0];
+	who->kind = PAUSE_KIND_cgroup;
+	snprintf(who->how, sizeof(who->how), "spent its quota");
+	return true;
+}

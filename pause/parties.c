@@ -1,0 +1,309 @@
+/* parties.c - see parties.h. */
+#include "pause/parties.h"
+
+#include "base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 512, GENERATIONS = 64, COMMAND_TEXT = 3 * RH_COMMAND_BYTES };
+
+/* A member below this part of the group's greatest is no part of what the group did; this part of the metric must descend from the ancestor. */
+static const double member_least = 0.05, kin_least = 0.9;
+/* Part of the blame that counts whatever was suffered: where a hundred hogs keep each other waiting, one victim more is lost in the noise. */
+static const double gross_part = 0.02;
+
+/* ---- names ---- */
+
+static char *command_text(const char *command, char out[COMMAND_TEXT])
+{
+	text_sanitise(command, RH_COMMAND_BYTES, out, COMMAND_TEXT);
+	text_reduce_to_ascii(out);
+	return out;
+}
+
+char *parties_process_name(const struct sums_process *process, char out[PAUSE_NAME_BYTES])
+{
+	char command[COMMAND_TEXT];
+	snprintf(out, PAUSE_NAME_BYTES, "%s[%u]", command_text(process->command, command), process->pid);
+	return out;
+}
+
+static void name_group(const struct party *party, struct pause_who *who)
+{
+	char command[COMMAND_TEXT], ancestor[PAUSE_NAME_BYTES];
+	const struct sums_process *parent = party->ancestor;
+	command_text(party->leader->command, command);
+	if (parent) {
+		snprintf(who->name, sizeof(who->name), "%u x %s %s %s%s", party->members, command, parent->exited ? "from" : "under",
+		        parties_process_name(parent, ancestor), parent->exited ? ", exited" : "");
+		memcpy(who->ancestor, parent->command, sizeof(who->ancestor));
+		who->ancestor[sizeof(who->ancestor) - 1] = '\0';
+		who->ancestor_pid = parent->pid;
+		who->ancestor_exited = parent->exited;
+	} else {
+		snprintf(who->name, sizeof(who->name), "%u x %s", party->members, command);
+	}
+}
+
+static void name_tree(const struct party *party, struct pause_who *who)
+{
+	unsigned children = party->members - 1;
+	parties_process_name(party->leader, who->name);
+	size_t length = strlen(who->name);
+	if (children > 0)
+		snprintf(who->name + length, sizeof(who->name) - length, " and %u %s", children, children == 1 ? "child" : "children");
+}
+
+void parties_name(const struct party *party, struct pause_who *ret_who)
+{
+	const struct sums_process *leader = party->leader;
+	*ret_who = (struct pause_who){
+	        .kind = party->kind,
+	        .pid = leader->pid,
+	        .start_time_ns = leader->start_time_ns,
+	        .process_count = party->members,
+	        .cgroup_id = leader->cgroup_id,
+	        .exited = party->exited,
+	        .policy = party->policy,
+	        .rt_prio = party->rt_prio,
+	        .nice = party->nice,
+	        .share_ratio = NAN,
+	        .amount = NAN,
+	};
+	memcpy(ret_who->command, leader->command, sizeof(ret_who->command));
+	ret_who->command[sizeof(ret_who->command) - 1] = '\0';
+	if (party->kind == PAUSE_KIND_group)
+		name_group(party, ret_who);
+	else
+		name_tree(party, ret_who);
+}
+
+/* ---- building ---- */
+
+static int by_metric(const void *left, const void *right)
+{
+	const struct sums_process *const *a = left, *const *b = right;
+	return (*a)->metric < (*b)->metric ? 1 : (*a)->metric > (*b)->metric ? -1 : 0;
+}
+
+/* Rows with a metric, greatest first. Returns how many. */
+static uint32_t rank_rows(struct sums *sums, struct sums_process *ranked[ROWS], double *ret_total)
+{
+	struct sums_process **all = calloc(sums->count ? sums->count : 1, sizeof(struct sums_process *));
+	uint32_t count = 0;
+	*ret_total = 0;
+	for (uint32_t i = 0; all && i < sums->count; i++) {
+		struct sums_process *row = &sums->rows[i];
+		row->party = 0;
+		if (row->metric > 0 && !(row->flags & RH_PROCESS_kernel_thread) && row->pid > 1) {
+			*ret_total += row->metric;
+			all[count++] = row;
+		}
+	}
+	if (all)
+		qsort(all, count, sizeof(struct sums_process *), by_metric);
+	count = count < ROWS ? count : ROWS;
+	for (uint32_t i = 0; i < count; i++)
+		ranked[i] = all[i];
+	free(all);
+	return count;
+}
+
+static bool same_command(const struct sums_process *a, const struct sums_process *b)
+{
+	return memcmp(a->command, b->command, sizeof(a->command)) == 0;
+}
+
+/* The nearest ancestor of the leader, or the leader itself, that nearly all of the members descend from. */
+static struct sums_process *common_ancestor(const struct sums *sums, struct sums_process *const *members, uint32_t count)
+{
+	struct sums_process *node = members[0];
+	double total = 0;
+	for (uint32_t i = 0; i < count; i++)
+		total += members[i]->metric;
+	for (unsigned depth = 0; node && depth < GENERATIONS; depth++, node = sums_parent(sums, node)) {
+		double under = 0;
+		for (uint32_t i = 0; i < count; i++)
+			under += sums_descends(sums, members[i], node) ? members[i]->metric : 0;
+		if (under >= kin_least * total)
+			return node;
+	}
+	return NULL;
+}
+
+/* Have they a control group in common that is not the root of all? Orphans have no other bond. */
+static bool one_cgroup(struct sums_process *const *members, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (members[i]->cgroup_id <= 1 || members[i]->cgroup_id != members[0]->cgroup_id)
+			return false;
+	return true;
+}
+
+static void party_add(struct parties *parties, struct party *party, struct sums_process *row)
+{
+	party->metric += row->metric;
+	party->cpu_ns += row->cpu_ns;
+	party->run_wait_ns += row->run_wait_ns;
+	party->bytes += row->bytes_all;
+	party->grown_bytes += fmax(row->grown_bytes, 0);
+	party->exited &= row->exited;
+	if (row->priority < 0 && row->priority >= -100 && -row->priority - 1 > party->rt_prio) {
+		party->rt_prio = (uint8_t)(-row->priority - 1);
+		party->policy = row->policy;
+	}
+	row->party = (uint32_t)(party - parties->list) + 1;
+	party->members++;
+}
+
+static struct party *party_begin(struct parties *parties, uint8_t kind, struct sums_process *leader)
+{
+	struct party *party = &parties->list[parties->count++];
+	*party = (struct party){.kind = kind, .leader = leader, .exited = true, .policy = leader->policy, .nice = leader->nice};
+	return party;
+}
+
+static void build_one(struct parties *parties, struct sums *sums, struct sums_process **ranked, uint32_t count, uint32_t first)
+{
+	struct sums_process *members[ROWS], *leader = ranked[first];
+	uint32_t alike = 0;
+	for (uint32_t i = first; i < count; i++)
+		if (ranked[i]->party == 0 && same_command(ranked[i], leader) && ranked[i]->metric >= member_least * leader->metric)
+			members[alike++] = ranked[i];
+	struct sums_process *ancestor = alike > 1 ? common_ancestor(sums, members, alike) : NULL;
+	bool bound = ancestor || (alike > 1 && one_cgroup(members, alike));
+	if (!bound)
+		alike = 1;
+	bool is_tree = ancestor && same_command(ancestor, leader);
+	struct party *party = party_begin(parties,
+	        alike == 1 ? PAUSE_KIND_process
+	        : is_tree  ? PAUSE_KIND_tree
+	                   : PAUSE_KIND_group,
+	        is_tree ? ancestor : leader);
+	party->ancestor = is_tree ? NULL : ancestor;
+	for (uint32_t i = 0; i < alike; i++)
+		party_add(parties, party, members[i]);
+	if (is_tree && ancestor->party == 0)
+		party_add(parties, party, ancestor);
+	party->weight = party->metric;
+}
+
+static int by_weight(const void *left, const void *right)
+{
+	const struct party *a = left, *b = right;
+	return a->weight < b->weight ? 1 : a->weight > b->weight ? -1 : 0;
+}
+
+/* Sorts, and lets the processes point at the new places. */
+static void sort(struct parties *parties, const struct sums *sums)
+{
+	uint32_t places[PARTIES];
+	for (uint32_t i = 0; i < parties->count; i++)
+		parties->list[i].amount = (double)i;
+	qsort(parties->list, parties->count, sizeof(parties->list[0]), by_weight);
+	for (uint32_t i = 0; i < parties->count; i++) {
+		places[(uint32_t)parties->list[i].amount] = i;
+		parties->list[i].amount = 0;
+	}
+	for (uint32_t i = 0; i < sums->count; i++)
+		if (sums->rows[i].party != 0)
+			sums->rows[i].party = places[sums->rows[i].party - 1] + 1;
+}
+
+void parties_build(struct parties *parties, struct sums *sums)
+{
+	struct sums_process *ranked[ROWS];
+	memset(parties, 0, sizeof(*parties));
+	uint32_t count = rank_rows(sums, ranked, &parties->metric_total);
+	for (uint32_t i = 0; i < count && parties->count < PARTIES; i++)
+		if (ranked[i]->party == 0)
+			build_one(parties, sums, ranked, count, i);
+	parties->weight_total = parties->metric_total;
+	sort(parties, sums);
+}
+
+void parties_weigh_net(struct parties *parties, const struct sums *sums)
+{
+	parties->weight_total = 0;
+	for (uint32_t i = 0; i < parties->count; i++) {
+		struct party *party = &parties->list[i];
+		party->weight = fmax(party->metric - party->run_wait_ns, 0) + gross_part * party->metric;
+		parties->weight_total += party->weight;
+	}
+	sort(parties, sums);
+}
+
+double parties_share(const struct parties *parties, uint32_t i)
+{
+	return i < parties->count && parties->weight_total > 0 ? parties->list[i].weight / parties->weight_total : 0;
+}
+
+/* ---- trees ---- */
+
+/* Those who start others' work and do none: to name them would accuse whoever is logged in. */
+static bool is_starter(const struct sums_process *process)
+{
+	static const char *const starters[] = {"systemd", "init", "bash", "sh", "dash", "zsh", "fish", "sshd", "login", "sudo", "su",
+	        "tmux: server", "screen", "cron", "containerd-shim", "timeout", "dockerd", "gnome-shell", "kwin_wayland", "plasmashell",
+	        "Xorg"};
+	for (size_t i = 0; i < sizeof(starters) / sizeof(starters[0]); i++)
+		if (strncmp(process->command, starters[i], RH_COMMAND_BYTES - 1) == 0)
+			return true;
+	return process->pid <= 2;
+}
+
+static double subtree_weight(const struct parties *parties, struct sums *sums, const struct sums_process *root)
+{
+	double weight = 0;
+	for (uint32_t i = 0; i < sums->count; i++) {
+		struct sums_process *row = &sums->rows[i];
+		if (row->party == 0 || row->metric <= 0 || !sums_descends(sums, row, root))
+			continue;
+		const struct party *party = &parties->list[row->party - 1];
+		weight += party->metric > 0 ? party->weight * row->metric / party->metric : 0;
+	}
+	return weight;
+}
+
+static void make_tree(struct parties *parties, struct sums *sums, struct sums_process *root, double weight)
+{
+	uint32_t place = parties->count < PARTIES ? parties->count : PARTIES - 1;
+	parties->count = place;
+	struct party *tree = party_begin(parties, PAUSE_KIND_tree, root);
+	for (uint32_t i = 0; i < sums->count; i++) {
+		struct sums_process *row = &sums->rows[i];
+		if (row->party == 0 || row->party > place || !sums_descends(sums, row, root))
+			continue;
+		struct party *party = &parties->list[row->party - 1];
+		double part = party->metric > 0 ? row->metric / party->metric : 0;
+		party->weight -= party->weight * part;
+		party->metric -= row->metric;
+		party->members--;
+		party_add(parties, tree, row);
+	}
+	if (root->party == 0)
+		party_add(parties, tree, root);
+	tree->weight = weight;
+	sort(parties, sums);
+	while (parties->count > 1 && parties->list[parties->count - 1].members == 0)
+		parties->count--;
+}
+
+void parties_try_tree(struct parties *parties, struct sums *sums)
+{
+	if (parties->count < 2 || parties_share(parties, 0) > 0.5)
+		return;
+	struct sums_process *node = parties->list[0].leader;
+	for (unsigned depth = 0; node && depth < GENERATIONS; depth++, node = sums_parent(sums, node)) {
+		if (is_starter(node))
+			return;
+		double weight = subtree_weight(parties, sums, node);
+		if (weight > 0.5 * parties->weight_total) {
+			make_tree(parties, sums, node, weight);
+			return;
+		}
+	}
+}
