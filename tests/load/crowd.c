@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,6 +30,7 @@ enum {
 	KIB_EACH = 160,
 	SPARE_PIDS = 1200, /* left to the others */
 	STACK_BYTES = 16 << 10,
+	OWN_EACH = 32,
 	LIFE_S = 100,
 	LOOKED_UP = 40,
 	WATCH_MS = 2500,
@@ -89,20 +91,33 @@ static unsigned room_for(unsigned wanted)
 
 /* ---- crowds ---- */
 
-/* All of them end with the first, which ends with this test. */
+/* Ends with the first, which ends with this test. */
+static int stay(void *keeper)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == *(const pid_t *)keeper)
+		pause();
+	_exit(0);
+}
+
+/*
+ * One in OWN_EACH has memory of its own, the others have the first one's, like children of vfork(): processes all the same. With memory of its own for each the
+ * pages of the first would be in 31,000 address spaces, and whoever asks the kernel where a page is - reclaim, DAMON - holds up every fork for minutes.
+ */
 static void be_processes(struct shared *shared, unsigned count)
 {
-	pid_t keeper = getpid();
+	static pid_t keeper;
+	size_t bytes = (size_t)count * STACK_BYTES;
+	char *stacks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	keeper = getpid();
+	if (stacks == MAP_FAILED)
+		return;
+	madvise(stacks, bytes, MADV_NOHUGEPAGE);
 	for (unsigned i = 0; i < count; i++) {
-		pid_t child = fork();
+		int shares = i % OWN_EACH == 0 ? 0 : CLONE_VM;
+		pid_t child = clone(stay, stacks + ((size_t)i + 1) * STACK_BYTES, shares | SIGCHLD, &keeper);
 		if (child < 0)
 			break; /* others took what was left */
-		if (child == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			while (getppid() == keeper)
-				pause();
-			_exit(0);
-		}
 		shared->some[i * (uint64_t)LOOKED_UP / count] = child;
 		shared->count = i + 1;
 	}
