@@ -8,6 +8,7 @@
 #include "cli/daemon_config.h"
 #include "cli/exit_codes.h"
 #include "readers/doctor/doctor.h"
+#include "readers/drill/drill.h"
 #include "readers/events/events.h"
 #include "readers/history/history.h"
 #include "readers/prune/prune.h"

@@ -1,0 +1,15 @@
+/*
+ * clear.h - putting back what a round of a drill changed.
+ */
+#ifndef READERS_DRILL_CLEAR_H
+#define READERS_DRILL_CLEAR_H
+
+#include "readers/drill/stage.h"
+
+/* Kills all descendants of the calling process, which must be their subreaper, and waits for them, 10 s at most. */
+void clear_processes(const struct stage *stage);
+
+/* Continues what was stopped, removes the folders with their files, and the control groups with whoever is left in them. */
+void clear_rest(struct stage *stage);
+
+#endif
