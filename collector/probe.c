@@ -32,7 +32,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { LIMIT_S = 20, CANARIES_MS = 50, PATH_SIZE = CONFIG_TEXT_BYTES + 64 };
+enum { LIMIT_S = 20, CANARIES_MS = 20, CANARIES_TRIES = 50, PATH_SIZE = CONFIG_TEXT_BYTES + 64 };
 
 struct finding {
 	bool available;
@@ -94,7 +94,7 @@ static void probe_guard(struct probe *probe)
 {
 	const struct config *config = probe->config;
 	const struct guard_options options = {.guard_hz = (uint32_t)config->guard_hz, .canary_hz = (uint32_t)config->guard_canary_hz};
-	struct guard_reading reading;
+	struct guard_reading reading = {0};
 	struct guard *guard;
 	if (!config->guard_enabled) {
 		found(probe, RH_SIGNAL_guard_deadline, false, "guard.enabled is false in the configuration");
@@ -107,8 +107,13 @@ static void probe_guard(struct probe *probe)
 		found(probe, RH_SIGNAL_canaries, false, "no thread: %s", strerror(-result));
 		return;
 	}
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &(const struct timespec){.tv_nsec = CANARIES_MS * NS_PER_MS}, NULL);
-	guard_read(guard, 1, &reading);
+	/* A canary is there once it ran on its cpu. */
+	for (unsigned i = 0; i < CANARIES_TRIES; i++) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &(const struct timespec){.tv_nsec = CANARIES_MS * NS_PER_MS}, NULL);
+		guard_read(guard, 1, &reading);
+		if (reading.canaries > 0 || options.canary_hz == 0)
+			break;
+	}
 	found(probe, RH_SIGNAL_guard_deadline, reading.class == RH_GUARD_CLASS_deadline, "%s",
 	        rh_code(RH_CODE_guard_class, reading.class)->text);
 	if (options.canary_hz == 0)
