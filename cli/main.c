@@ -11,6 +11,7 @@
 #include "readers/drill/drill.h"
 #include "readers/events/events.h"
 #include "readers/history/history.h"
+#include "readers/pauses/pauses.h"
 #include "readers/prune/prune.h"
 #include "readers/status/status.h"
 #include "readers/top/top.h"

@@ -124,6 +124,7 @@ static void add_swap(char *list, size_t size, const json_t *place)
 
 static void print_place(struct page *page, const json_t *document)
 {
+	const uint64_t day_ns = 86400 * (uint64_t)NS_PER_S;
 	const json_t *place = document_object(document, "place");
 	const char *host = document_text(place, "host"), *kernel = document_text(place, "kernel");
 	uint64_t cpus = document_count(place, "cpus_count", 0), up_ns = document_ns(place, "uptime_us");
@@ -140,7 +141,9 @@ static void print_place(struct page *page, const json_t *document)
 	add_swap(list, sizeof(list), place);
 	if (kernel[0])
 		add(list, sizeof(list), "kernel %.64s", kernel);
-	if (up_ns > 0)
+	if (up_ns >= 2 * day_ns)
+		add(list, sizeof(list), "up %" PRIu64 " d %" PRIu64 " h", up_ns / day_ns, up_ns % day_ns / (day_ns / 24));
+	else if (up_ns > 0)
 		add(list, sizeof(list), "up %s", pause_duration_text(up_ns, figure));
 	page_to(page, 2);
 	page_flow(page, 2, "", list[0] ? list : "nothing is known of the machine");

@@ -318,11 +318,15 @@ void blocks_last(struct page *page, const struct explanation *explanation)
 
 	page_to(page, 2);
 	if (today > 0)
-		page_flow_print(page, 2, "%" PRIu64 " %.20s pause%s in 24 h%s%s.", today, class, today == 1 ? "" : "s",
+		page_flow_print(page, 2, "%" PRIu64 " %.20s pause%s in 24 h%s%s", today, class, today == 1 ? "" : "s",
 		        explanation->same_class[0] ? ": " : "", explanation->same_class);
 	if (baseline[0])
-		page_flow_print(page, 2, " %.1000s.", baseline);
-	page_flow(page, 2, "", page->column > 2 ? " more:" : "more:");
-	page_flow(page, 2, "", " --json");
+		page_flow_print(page, 2, "%s%.1000s", today > 0 ? "; " : "", baseline);
+	if (page->column > 2)
+		page_text(page, ".", TABLE_PLAIN);
+	if (page->column > 2 && page->column + strlen("  more: --json") > PAGE_WIDTH)
+		page_end(page);
+	page_to(page, page->column > 2 ? page->column + 2 : 2);
+	page_text(page, "more: --json", TABLE_PLAIN);
 	page_end(page);
 }

@@ -21,13 +21,17 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Columns of the document's time that become one, or times that one is drawn, so that the pause takes 30 to 48 columns where it can. */
-static void choose_factor(struct timeline_scale *scale, size_t pause)
+/*
+ * Columns of the document that become one, or times that one is drawn, so that the pause takes 30 to 48 columns where it can. A document that
+ * fits, and of which the pause takes the greater part, is drawn as it is.
+ */
+static void choose_factor(struct timeline_scale *scale, size_t columns, size_t pause)
 {
 	static const size_t repeats[] = {40, 20, 16, 10, 8, 5, 4, 3, 2};
 
-	scale->join = (pause + PAUSE_COLUMNS_MOST - 1) / PAUSE_COLUMNS_MOST;
-	scale->repeat = 1;
+	scale->join = scale->repeat = 1;
+	if (columns > TIMELINE_COLUMNS && pause > PAUSE_COLUMNS_MOST)
+		scale->join = (pause + PAUSE_COLUMNS_MOST - 1) / PAUSE_COLUMNS_MOST;
 	if (pause >= PAUSE_COLUMNS_LEAST)
 		return;
 	for (size_t i = 0; i < sizeof(repeats) / sizeof(repeats[0]); i++)
@@ -45,7 +49,7 @@ struct timeline_scale timeline_scale(size_t columns, double bucket_us, double fr
 
 	scale.onset = (size_t)onset;
 	size_t behind = columns - scale.onset, pause = least((size_t)wanted, behind);
-	choose_factor(&scale, pause);
+	choose_factor(&scale, columns, pause);
 	scale.column_us = bucket_us * (double)scale.join / (double)scale.repeat;
 	scale.pause = scale.repeat > 1 ? pause * scale.repeat : (pause + scale.join - 1) / scale.join;
 	size_t before = scale.repeat > 1 ? scale.onset * scale.repeat : scale.onset / scale.join;
@@ -153,6 +157,7 @@ static void print_axis(struct page *page, const struct timeline_scale *scale, si
 	double step = round_step(column * TICK_LEAST);
 	double places = step >= 1 ? 0 : ceil(-log10(step) - 1e-9);
 	int digits = places < 9 ? (int)places : 9;
+	size_t apart = 0; /* columns that a label keeps from the one before */
 
 	page_to(page, 2);
 	page_cell(page, label, false, unit->label);
@@ -166,11 +171,11 @@ static void print_axis(struct page *page, const struct timeline_scale *scale, si
 		size_t begin = 2 + label + 1 + (size_t)at;
 		if (begin + strlen(text) > PAGE_WIDTH)
 			break;
-		if (page->column > begin)
+		if (begin < page->column + apart)
 			continue;
 		page_to(page, begin);
 		page_text(page, text, TABLE_PLAIN);
-		page_to(page, page->column + 1);
+		apart = 1;
 	}
 	page_end(page);
 }
