@@ -1,0 +1,608 @@
+/*
+ * What the machine tells of a pause, on machines that the test makes up: both versions of control groups and their mixture, quotas of groups further
+ * out, processes that are gone or somebody else by now, names that are chosen to deceive, files that are missing, and no time.
+ */
+#include "readers/tracker/surroundings.h"
+
+#include "base/clock.h"
+#include "readers/tracker/group.h"
+#include "readers/tracker/kernel_log.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { CULPRIT = 812, VICTIM = 900, TICK_NS = 10 * NS_PER_MS };
+static const uint64_t patience_ns = 30 * (uint64_t)NS_PER_S; /* a slow test machine must not leave anything out */
+
+/* ---- a machine ---- */
+
+struct world {
+	char root[200];
+	struct surroundings *surroundings;
+	struct pause pause;
+	struct pause_facts facts;
+};
+
+static void path_of(const struct world *world, const char *name, char out[1400])
+{
+	snprintf(out, 1400, "%s/%s", world->root, name);
+	for (char *slash = out + strlen(world->root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+		*slash = '\0';
+		mkdir(out, 0755);
+		*slash = '/';
+	}
+}
+
+static void put(const struct world *world, const char *name, const char *text)
+{
+	char path[1400];
+
+	path_of(world, name, path);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void put_process(
+        const struct world *world, uint32_t pid, const char *command, unsigned session, uint64_t start_ns, const char *cgroup)
+{
+	char name[64], text[400];
+
+	snprintf(name, sizeof(name), "proc/%u/stat", pid);
+	snprintf(text, sizeof(text), "%u (%s) S 1 %u %u 0 -1 4194560 9 9 9 9 9 9 9 9 20 0 1 0 %llu 1 1 18446744073709551615\n", pid,
+	        command, pid, session, (unsigned long long)(start_ns / TICK_NS));
+	put(world, name, text);
+	snprintf(name, sizeof(name), "proc/%u/cgroup", pid);
+	put(world, name, cgroup);
+}
+
+static int begin(void **state)
+{
+	struct world *world = *state = calloc(1, sizeof(*world));
+	const char *parent = getenv("TMPDIR");
+
+	snprintf(world->root, sizeof(world->root), "%s/rh-surroundings-XXXXXX", parent ? parent : "/tmp");
+	assert_non_null(mkdtemp(world->root));
+	put(world, "proc/meminfo",
+	        "MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable: 9000000 kB\nAnonPages: 9000000 kB\nDirty: 300000 kB\nWriteback: "
+	        "20000 kB\n"
+	        "SwapTotal: 4194304 kB\nSwapFree: 1000 kB\n");
+	put(world, "proc/sys/kernel/hostname", "at\033las\n");
+	put(world, "proc/sys/kernel/osrelease", "6.18.4-amd64\n");
+	put(world, "proc/sys/kernel/sched_autogroup_enabled", "1\n");
+	put(world, "proc/sys/vm/dirty_bytes", "0\n");
+	put(world, "proc/sys/vm/dirty_ratio", "20\n");
+	put(world, "proc/version", "Linux version 6.18.4 (x@y) (gcc) #1 SMP PREEMPT_DYNAMIC Debian\n");
+	put(world, "proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/sda1 quiet\n");
+	put(world, "sys/devices/system/cpu/online", "0-3,6,8-9\n");
+	world->pause = (struct pause){.boot_id = "7c1f93ab-5d0e-4c1b-9a53-0f6f2f1f7a10",
+	        .number = 1,
+	        .class = PAUSE_CLASS_cpu,
+	        .start_boottime_ns = clock_now_ns(CLOCK_BOOTTIME),
+	        .start_realtime_ns = clock_now_ns(CLOCK_REALTIME),
+	        .span_ns = NS_PER_S,
+	        .window_ns = 4 * (uint64_t)NS_PER_S,
+	        .culprit_count = 1,
+	        .victim_count = 3};
+	world->pause.culprits[0] = (struct pause_who){.pid = CULPRIT, .start_time_ns = 5 * (uint64_t)NS_PER_S + 123, .process_count = 1};
+	for (uint32_t i = 0; i < 3; i++)
+		world->pause.victims[i] = (struct pause_victim){.pid = VICTIM + i, .start_time_ns = (9 + i) * (uint64_t)NS_PER_S + 9999999};
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+	(void)status;
+	(void)type;
+	(void)where;
+	return remove(path);
+}
+
+static int end(void **state)
+{
+	struct world *world = *state;
+
+	surroundings_free(&world->surroundings);
+	nftw(world->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(world);
+	return 0;
+}
+
+static void put_people(struct world *world, const char *culprit, const char *victim)
+{
+	put_process(world, CULPRIT, "updatedb", 812, 5 * (uint64_t)NS_PER_S, culprit);
+	for (uint32_t i = 0; i < 3; i++)
+		put_process(world, VICTIM + i, "sshd", 812, (9 + i) * (uint64_t)NS_PER_S, victim);
+}
+
+static void gather(struct world *world)
+{
+	if (!world->surroundings)
+		world->surroundings = surroundings_new(world->root, patience_ns);
+	assert_non_null(world->surroundings);
+	surroundings_gather(world->surroundings, &world->pause, &world->facts);
+	assert_int_equal(surroundings_late(world->surroundings), 0);
+}
+
+/* ---- the place ---- */
+
+static void place(void **state)
+{
+	struct world *world = *state;
+	struct pause_place *found = &world->pause.place;
+
+	put(world, "run/systemd/system/none", "");
+	put(world, "usr/lib/systemd/libsystemd-shared-252.so", "");
+	gather(world);
+	assert_string_equal(found->host, "at?las");
+	assert_string_equal(found->kernel, "6.18.4-amd64");
+	assert_int_equal(found->cpus, 7);
+	assert_true(found->mem_total_bytes == UINT64_C(16) << 30);
+	assert_true(found->swap_total_bytes == UINT64_C(4) << 30);
+	assert_true(found->swap_used_bytes == (UINT64_C(4) << 30) - 1024000);
+	assert_true(found->uptime_ns == world->pause.start_boottime_ns);
+	assert_int_equal(world->facts.kernel_major, 6);
+	assert_int_equal(world->facts.kernel_minor, 18);
+	assert_int_equal(world->facts.systemd_version, 252);
+	assert_true(world->facts.autogroup && world->facts.swap_absent_or_full && world->facts.anonymous_over_half);
+	assert_false(world->facts.preempt_full);
+	*found = (struct pause_place){.cpus = 2, .host = "of the sample", .mem_total_bytes = 1};
+	put(world, "sys/kernel/debug/sched/preempt", "none voluntary (full) lazy\n");
+	gather(world);
+	assert_int_equal(found->cpus, 2); /* what the sample told stays */
+	assert_string_equal(found->host, "of the sample");
+	assert_true(found->mem_total_bytes == 1);
+	assert_true(world->facts.preempt_full);
+}
+
+static void time_zone(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(setenv("TZ", "IST-5:30", 1), 0);
+	tzset();
+	gather(world);
+	assert_int_equal(world->pause.place.utc_offset_s, 19800);
+	unsetenv("TZ");
+	tzset();
+}
+
+/* ---- control groups ---- */
+
+static const char service[] = "0::/system.slice/updatedb.service\n";
+static const char app[] = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope\n";
+
+static void unified(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n");
+	put(world, "sys/fs/cgroup/system.slice/updatedb.service/cgroup.controllers", "cpuset cpu io memory pids\n");
+	put(world, "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope/cgroup.controllers", "memory pids\n");
+	put_people(world, service, app);
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "/system.slice/updatedb.service");
+	assert_string_equal(world->pause.victims[2].cgroup, "/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope");
+	assert_string_equal(world->pause.cgroup, world->pause.victims[2].cgroup);
+	assert_int_equal(world->pause.scope, PAUSE_SCOPE_tasks);
+	assert_string_equal(world->facts.culprit_unit, "updatedb.service");
+	assert_string_equal(world->facts.victim_unit, "app-x.scope");
+	assert_true(world->facts.culprit_has_unit && world->facts.victim_has_unit && !world->facts.same_unit);
+	assert_true(world->facts.cgroup2_memory && !world->facts.cgroup2_cpu && !world->facts.cgroup2_io);
+	assert_true(world->facts.same_session);
+}
+
+static void one_unit(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "sys/fs/cgroup/cgroup.controllers", "cpu\n");
+	put(world, "sys/fs/cgroup/system.slice/updatedb.service/cgroup.controllers", "cpu\n");
+	put_people(world, service, "0::/system.slice/updatedb.service/inner\n");
+	gather(world);
+	assert_true(world->facts.same_unit && world->facts.cgroup2_cpu);
+}
+
+/* Two of three victims share a group: it is that of the scope. One of three each: none is. Of the root nothing is said. */
+static void shared(void **state)
+{
+	struct world *world = *state;
+
+	put_people(world, "0::/\n", "0::/a\n");
+	put_process(world, VICTIM, "sshd", 1, 9 * (uint64_t)NS_PER_S, "0::/b\n");
+	gather(world);
+	assert_string_equal(world->pause.cgroup, "/a");
+	world->pause.cgroup[0] = world->pause.victims[0].cgroup[0] = world->pause.victims[1].cgroup[0] = '\0';
+	put_process(world, VICTIM + 1, "sshd", 1, 10 * (uint64_t)NS_PER_S, "0::/c\n");
+	gather(world);
+	assert_string_equal(world->pause.cgroup, "");
+	put_people(world, "0::/\n", "0::/\n");
+	gather(world);
+	assert_string_equal(world->pause.cgroup, "");
+}
+
+static const char v1[] = "9:name=systemd:/system.slice/ci.service\n4:memory:/box/memory\n2:cpuset:/\n1:cpu,cpuacct:/box/inner\n";
+
+static void version_one(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "sys/fs/cgroup/cpu,cpuacct/cpu.stat", "nr_periods 0\n");
+	put(world, "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us", "20000\n");
+	put(world, "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us", "1000000\n");
+	put(world, "sys/fs/cgroup/cpu,cpuacct/box/cpu.stat", "nr_periods 100\nnr_throttled 20\n");
+	put(world, "sys/fs/cgroup/cpu,cpuacct/box/inner/cpu.cfs_quota_us", "-1\n");
+	put(world, "sys/fs/cgroup/cpu,cpuacct/box/inner/cpu.cfs_period_us", "100000\n");
+	put_people(world, v1, v1);
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "/system.slice/ci.service");
+	assert_true(world->pause.quota_ns == 0);
+	assert_false(world->facts.culprit_has_unit); /* a unit of v1 has no such properties */
+	world->pause.culprits[0].cgroup[0] = world->pause.cgroup[0] = '\0';
+	world->pause.class = PAUSE_CLASS_memory;
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "/box/memory");
+	world->pause.culprits[0].cgroup[0] = world->pause.cgroup[0] = '\0';
+	world->pause.class = PAUSE_CLASS_throttle;
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "/box/inner");
+	assert_string_equal(world->pause.cgroup, "/box"); /* whose quota it is */
+	assert_int_equal(world->pause.scope, PAUSE_SCOPE_cgroup);
+	assert_true(world->pause.quota_ns == 20 * NS_PER_MS && world->pause.period_ns == NS_PER_S);
+	assert_int_equal(world->facts.unit_quota_bursts, 1);
+}
+
+static void hybrid(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "sys/fs/cgroup/unified/cgroup.controllers", "\n");
+	put(world, "sys/fs/cgroup/cpu/cpu.stat", "nr_periods 0\n");
+	put(world, "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "50000\n");
+	put(world, "sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
+	put_people(world, "2:cpu:/job\n1:name=systemd:/system.slice/x.service\n0::/\n",
+	        "2:cpu:/job\n1:name=systemd:/\n0::/user.slice/y.scope\n");
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "/system.slice/x.service");
+	assert_string_equal(world->pause.victims[0].cgroup, "/user.slice/y.scope");
+	assert_true(!world->facts.culprit_has_unit && world->facts.victim_has_unit);
+	assert_false(world->facts.cgroup2_cpu);
+	world->pause.class = PAUSE_CLASS_throttle;
+	gather(world);
+	assert_string_equal(world->pause.cgroup, "/job");
+	assert_true(world->pause.quota_ns == 50 * NS_PER_MS && world->pause.period_ns == 100 * NS_PER_MS);
+}
+
+/* Of three quotas the one that was ever spent is meant, though a tighter one is nearer. */
+static void quota_of_a_group_around(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "sys/fs/cgroup/cgroup.controllers", "cpu\n");
+	put(world, "sys/fs/cgroup/ci.slice/cpu.max", "200000 100000\n");
+	put(world, "sys/fs/cgroup/ci.slice/cpu.stat", "usage_usec 1\nnr_periods 90\nnr_throttled 80\n");
+	put(world, "sys/fs/cgroup/ci.slice/job.scope/cpu.max", "10000 100000\n");
+	put(world, "sys/fs/cgroup/ci.slice/job.scope/cpu.stat", "nr_periods 90\nnr_throttled 0\n");
+	put(world, "sys/fs/cgroup/ci.slice/job.scope/leaf/cpu.max", "max 100000\n");
+	put_people(world, "0::/ci.slice/job.scope/leaf\n", "0::/ci.slice/job.scope/leaf\n");
+	world->pause.class = PAUSE_CLASS_throttle;
+	gather(world);
+	assert_string_equal(world->pause.cgroup, "/ci.slice");
+	assert_string_equal(world->facts.victim_unit, "ci.slice");
+	assert_true(world->pause.quota_ns == 200 * NS_PER_MS && world->pause.period_ns == 100 * NS_PER_MS);
+	assert_int_equal(world->facts.unit_quota_bursts, 2);
+	put(world, "sys/fs/cgroup/ci.slice/cpu.max", "-5 0\n"); /* no sense: the one that is left */
+	gather(world);
+	assert_string_equal(world->pause.cgroup, "/ci.slice/job.scope");
+	assert_true(world->pause.quota_ns == 10 * NS_PER_MS);
+}
+
+/* ---- processes that are not what they were, and names ---- */
+
+static void gone_or_another(void **state)
+{
+	struct world *world = *state;
+
+	put_people(world, "0::/a\n", "0::/a\n");
+	world->pause.culprits[0].start_time_ns += 3 * TICK_NS; /* the pid was given out again */
+	world->pause.victims[1].pid = 55555;                   /* gone */
+	world->pause.victims[2].pid = 0;                       /* a canary */
+	put(world, "proc/0/stat", "0 (x) S 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1100 0\n");
+	put(world, "proc/0/cgroup", "0::/zero\n");
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "");
+	assert_string_equal(world->pause.victims[0].cgroup, "/a");
+	assert_string_equal(world->pause.victims[1].cgroup, "");
+	assert_string_equal(world->pause.victims[2].cgroup, "");
+	assert_false(world->facts.same_session);
+}
+
+static void hostile_names(void **state)
+{
+	struct world *world = *state;
+	char text[3000], *end = text;
+
+	put_people(world, "0::/a:b\033[31m/\xe2\x80\xae/x\xff.scope\n", "0::/gone.scope (deleted)\n");
+	put_process(world, CULPRIT, "x) S 1 1 77 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 500 (", 812, 5 * (uint64_t)NS_PER_S,
+	        "0::/a:b\033[31m/\xe2\x80\xae/x\xff.scope\n");
+	put(world, "sys/fs/cgroup/cgroup.controllers", "cpu\n");
+	put(world, "sys/fs/cgroup/gone.scope/cpu.max", "1000 100000\n");
+	put(world, "sys/fs/cpu.max", "1000 100000\n");
+	world->pause.class = PAUSE_CLASS_throttle;
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "/a:b?[31m/?/x?.scope");
+	assert_true(world->facts.same_session); /* the session is behind the last parenthesis */
+	assert_string_equal(world->pause.victims[0].cgroup, "/gone.scope");
+	assert_true(world->pause.quota_ns == 0); /* of a removed group: another may have its name */
+	put_people(world, "0::/../../x\n", "0::/../x\n");
+	put_process(world, VICTIM, "x", 1, 9 * (uint64_t)NS_PER_S, "0::/..\n");
+	world->pause.victims[0].cgroup[0] = '\0';
+	gather(world);
+	assert_true(world->pause.quota_ns == 0); /* outside of our namespace: no file is looked for there */
+	end += sprintf(end, "0::");
+	for (int i = 0; i < 40; i++)
+		end += sprintf(end, "/level-%02d", i);
+	sprintf(end, "/cri-containerd-0123456789.scope\n");
+	put_people(world, text, "0::\n5:broken\n::\n\n");
+	world->pause.culprits[0].cgroup[0] = world->pause.victims[0].cgroup[0] = '\0';
+	gather(world);
+	assert_true(strlen(world->pause.culprits[0].cgroup) < PAUSE_TEXT_BYTES);
+	assert_int_equal(strncmp(world->pause.culprits[0].cgroup, "~/level-", 8), 0);
+	assert_non_null(strstr(world->pause.culprits[0].cgroup, "/cri-containerd-0123456789.scope"));
+	assert_string_equal(world->pause.victims[0].cgroup, "");
+	while (end < text + 2000)
+		end += sprintf(end, "/longer-than-any-name-we-keep");
+	put_people(world, text, text);
+	world->pause.culprits[0].cgroup[0] = '\0';
+	gather(world);
+	assert_string_equal(world->pause.culprits[0].cgroup, "");
+}
+
+/* Whatever the bytes are, nothing is read beyond them and every text ends in time: the sanitizer watches. */
+static void any_bytes(void **state)
+{
+	static const char parts[][24] = {"0::", "/", "..", ":", "\n", "4:cpu,cpuacct:", " (deleted)", ".scope", "x", ")", " 1 2",
+	        "\xf0\x9f", "name=systemd", "18446744073709551616"};
+	unsigned seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		char text[400] = "", shown[PAUSE_TEXT_BYTES], unit[GROUP_UNIT_BYTES];
+		struct group_member member;
+		uint32_t session;
+		uint64_t start_ns, period_ns;
+		for (int i = rand_r(&seed) % 15; i > 0; i--)
+			strcat(text, parts[(unsigned)rand_r(&seed) % (sizeof(parts) / sizeof(parts[0]))]);
+		char *exact = strdup(text);
+		if (group_read_path(exact, (enum group_tree)(round % 3), &member)) {
+			assert_true(member.path[0] == '/' && !strchr(member.path, '\n'));
+			assert_true(group_unit(member.path, unit) <= strlen(member.path));
+			assert_true(strlen(group_show(member.path, shown, sizeof(shown))) < sizeof(shown));
+			for (int levels = 0; group_parent(member.path); levels++)
+				assert_true(levels < 400);
+			assert_true(member.path[strlen(member.path) - 1] == '/');
+		} else {
+			assert_string_equal(member.path, "");
+		}
+		group_read_stat(exact, &session, &start_ns);
+		group_read_cpu_max(exact, &start_ns, &period_ns);
+		free(exact);
+	}
+}
+
+static void units(void **state)
+{
+	char unit[GROUP_UNIT_BYTES];
+
+	(void)state;
+	assert_int_equal(group_unit("/user.slice/session-2.scope/x.slice", unit), 27);
+	assert_string_equal(unit, "session-2.scope");
+	assert_int_equal(group_unit("/a.slice/b.slice", unit), 16);
+	assert_string_equal(unit, "b.slice");
+	assert_int_equal(group_unit("/.scope/plain", unit), 0);
+	assert_int_equal(group_unit("/a.service/a-name-that-is-much-longer-than-any-unit-that-we-would-put-into-a-command.scope", unit), 0);
+	assert_true(group_lists("cpuset cpu\n", "cpu") && !group_lists("cpuset cpuacct\n", "cpu") && !group_lists("", "cpu"));
+}
+
+/* ---- storage ---- */
+
+static void device(void **state)
+{
+	struct world *world = *state;
+	char path[1400];
+
+	put(world, "sys/devices/nvme/nvme0n1/queue/scheduler", "[none] mq-deadline bfq\n");
+	put(world, "sys/devices/nvme/nvme0n1/nvme0n1p2/size", "1\n");
+	put(world, "sys/fs/cgroup/cgroup.controllers", "io\n");
+	put(world, "sys/fs/cgroup/io.cost.qos", "8:0 enable=1 ctrl=auto\n259:3 enable=0 ctrl=auto\n");
+	path_of(world, "sys/dev/block/259:3", path);
+	assert_int_equal(symlink("../../devices/nvme/nvme0n1/nvme0n1p2", path), 0);
+	path_of(world, "sys/dev/block/259:0", path);
+	assert_int_equal(symlink("../../devices/nvme/nvme0n1", path), 0);
+	world->pause.class = PAUSE_CLASS_io;
+	world->pause.metric_total = 500e6; /* in 5 s: 100 MB/s; a fifth of 16 GiB may be dirty, 320 MB are */
+	snprintf(world->pause.device, sizeof(world->pause.device), "259:3");
+	gather(world);
+	assert_string_equal(world->pause.device, "nvme0n1p2");
+	assert_string_equal(world->facts.io_scheduler, "none");
+	assert_false(world->facts.io_cost || world->facts.dirty_over_5_s);
+	put(world, "sys/fs/cgroup/io.cost.qos", "8:0 enable=0 ctrl=auto\n259:0 enable=1 ctrl=auto\n");
+	put(world, "sys/devices/nvme/nvme0n1/queue/scheduler", "none [bfq]\n");
+	put(world, "proc/sys/vm/dirty_bytes", "1000000000\n");
+	snprintf(world->pause.device, sizeof(world->pause.device), "259:0");
+	gather(world);
+	assert_string_equal(world->pause.device, "nvme0n1");
+	assert_string_equal(world->facts.io_scheduler, "bfq");
+	assert_true(world->facts.io_cost && world->facts.dirty_over_5_s);
+	snprintf(world->pause.device, sizeof(world->pause.device), "9:9/../x");
+	gather(world);
+	assert_string_equal(world->pause.device, "9:9/../x"); /* no pair of numbers: nothing is looked for */
+	snprintf(world->pause.device, sizeof(world->pause.device), "7:7");
+	gather(world);
+	assert_string_equal(world->pause.device, "7:7"); /* not known: its numbers are a name too */
+}
+
+static void say(const struct world *world, const char *line)
+{
+	char path[1400];
+
+	path_of(world, "dev/kmsg", path);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+	close(fd);
+}
+
+static bool failed(struct world *world, const char *device, uint64_t later_ns)
+{
+	world->pause.class = PAUSE_CLASS_io;
+	snprintf(world->pause.device, sizeof(world->pause.device), "%s", device);
+	world->facts.io_errors = false;
+	surroundings_listen(world->surroundings, world->pause.start_boottime_ns + later_ns);
+	gather(world);
+	return world->facts.io_errors;
+}
+
+static void kernel_log(void **state)
+{
+	struct world *world = *state;
+
+	say(world, "3,1,100,-;I/O error, dev sda, sector 1 op 0x0:(READ)\n"); /* before our time */
+	world->surroundings = surroundings_new(world->root, patience_ns);
+	assert_false(failed(world, "sda", 0));
+	say(world, "14,2,200,-;I/O error, dev sda, sector 1: a user program says so\n");
+	say(world, "6,3,300,-;EXT4-fs (sda1): mounted filesystem\n SUBSYSTEM=block\n DEVICE=I/O error\n");
+	assert_false(failed(world, "sda", 0));
+	say(world, "3,4,400,-;I/O error, dev sdaa, sector 9\n SUBSYSTEM=block\n");
+	assert_false(failed(world, "sda", 0));
+	assert_true(failed(world, "sdaa", 0));
+	say(world, "3,5,500,-;Buffer I/O error on dev sda1, logical block 7\n");
+	assert_true(failed(world, "sda", 0));
+	assert_true(failed(world, "sda1", 0));
+	say(world, "4,6,600,-;nvme nvme0: I/O 12 QID 3 timeout, aborting\n");
+	assert_true(failed(world, "nvme0n1", 0));
+	assert_false(failed(world, "nvme1n1", 0) || failed(world, "vda", 0));
+	say(world, "3,7,700,c;ata1: hard resetting link\n");
+	assert_true(failed(world, "vda", 0)); /* it names no device: it may be any */
+	world->pause.start_boottime_ns += 60 * (uint64_t)NS_PER_S;
+	assert_false(failed(world, "sda", 0)); /* too long ago */
+	say(world, "3,8,800,-;I/O error, dev sda, sector 1\n");
+	assert_false(failed(world, "sda", 60 * (uint64_t)NS_PER_S)); /* too late */
+	say(world, ";\n,\n3\n999999999999999999999,1,1,-;I/O error\n-3,1,1,-;I/O error\n3,9,900,-;");
+	assert_false(failed(world, "sda", 0));
+}
+
+static void flooded_log(void **state)
+{
+	struct world *world = *state;
+	char line[80];
+
+	say(world, "");
+	world->surroundings = surroundings_new(world->root, patience_ns);
+	for (int i = 0; i < 400; i++) {
+		snprintf(line, sizeof(line), "6,%d,1,-;nothing to see\n", i);
+		say(world, line);
+	}
+	say(world, "3,1,100,-;I/O error, dev sda, sector 1 op 0x0:(READ)\n");
+	assert_true(failed(world, "sda", 0));
+}
+
+/* ---- nothing, and no time ---- */
+
+static void nothing_there(void **state)
+{
+	struct world *world = *state;
+	const struct pause before = world->pause;
+	char nowhere[300];
+
+	snprintf(nowhere, sizeof(nowhere), "%s/nowhere", world->root);
+	world->surroundings = surroundings_new(nowhere, patience_ns);
+	surroundings_listen(world->surroundings, 1);
+	world->pause.class = PAUSE_CLASS_throttle;
+	gather(world);
+	world->pause.class = PAUSE_CLASS_io;
+	snprintf(world->pause.device, sizeof(world->pause.device), "8:0");
+	gather(world);
+	assert_string_equal(world->pause.device, "8:0");
+	assert_string_equal(world->pause.place.host, "");
+	assert_int_equal(world->pause.place.cpus, 0);
+	assert_memory_equal(world->pause.culprits, before.culprits, sizeof(before.culprits));
+	assert_memory_equal(world->pause.victims, before.victims, sizeof(before.victims));
+	assert_false(
+	        world->facts.culprit_has_unit || world->facts.autogroup || world->facts.swap_absent_or_full || world->facts.preempt_full);
+}
+
+static void no_time(void **state)
+{
+	struct world *world = *state;
+
+	put_people(world, service, app);
+	world->surroundings = surroundings_new(world->root, 0);
+	surroundings_gather(world->surroundings, &world->pause, &world->facts);
+	assert_in_range(surroundings_late(world->surroundings), 4, 100);
+	assert_string_equal(world->pause.culprits[0].cgroup, "");
+	assert_string_equal(world->pause.place.host, "");
+	assert_true(world->pause.place.uptime_ns == world->pause.start_boottime_ns); /* what needs no file is there */
+}
+
+/* The real machine: this process has a group, whatever it is, and a session. */
+static void real_machine(void **state)
+{
+	struct world *world = *state;
+	char text[1024];
+	uint32_t session;
+	uint64_t start_ns;
+	FILE *file = fopen("/proc/self/stat", "r");
+
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	assert_true(group_read_stat(text, &session, &start_ns));
+	assert_int_equal(session, getsid(0));
+	world->pause.culprits[0].pid = world->pause.victims[0].pid = (uint32_t)getpid();
+	world->pause.culprits[0].start_time_ns = world->pause.victims[0].start_time_ns = start_ns + 5 * NS_PER_MS;
+	world->surroundings = surroundings_new("/", patience_ns);
+	gather(world);
+	assert_int_equal(world->pause.culprits[0].cgroup[0], '/');
+	assert_int_not_equal(world->pause.place.host[0], '\0');
+	assert_true(world->pause.place.cpus > 0 && world->pause.place.mem_total_bytes > 0);
+	assert_true(world->facts.same_session == (session > 0));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(place),
+	        TEST(time_zone),
+	        TEST(unified),
+	        TEST(one_unit),
+	        TEST(shared),
+	        TEST(version_one),
+	        TEST(hybrid),
+	        TEST(quota_of_a_group_around),
+	        TEST(gone_or_another),
+	        TEST(hostile_names),
+	        TEST(any_bytes),
+	        TEST(units),
+	        TEST(device),
+	        TEST(kernel_log),
+	        TEST(flooded_log),
+	        TEST(nothing_there),
+	        TEST(no_time),
+	        TEST(real_machine),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
