@@ -66,6 +66,8 @@ static bool is_ambiguous(const char *name, size_t at)
 		return true;
 	if (name[at] == ')' && next == ':')
 		return true;
+	if (next == '\0')
+		return strchr(",;(", name[at]);
 	return next == ' ' && strchr(",;.()", name[at]);
 }
 
@@ -514,20 +516,29 @@ static void put_unnamed(struct line *line, const struct said *said)
 		        pause_share_text((double)listed[i]->share_ratio, share));
 }
 
-static void put_who(struct line *line, const struct said *said)
+/* A host is outside by what it is; without steal it may as well be firmware, which is inferred even where the standing still was recorded. */
+static void put_host_who(struct line *line, const struct said *said)
 {
-	bool firmware = said->class == PAUSE_CLASS_host && !said->steal;
-
-	if (said->class == PAUSE_CLASS_unexplained)
-		return;
-	if (said->class == PAUSE_CLASS_suspend)
-		put(line, ", nobody's fault");
-	else if (firmware && said->hedge[0])
+	if (said->steal)
+		put(line, ", cause outside this machine");
+	else if (!said->hedge[0])
+		put(line, ", culprit unclear");
+	else
 		put(line, ", %s%sbecause of the hypervisor or firmware", said->hedge_first ? "" : said->hedge,
 		        said->hedge_first ? "" : " ");
+}
+
+static void put_who(struct line *line, const struct said *said)
+{
+	if (said->class == PAUSE_CLASS_unexplained)
+		return;
+	if (said->class == PAUSE_CLASS_host)
+		put_host_who(line, said);
+	else if (said->class == PAUSE_CLASS_suspend)
+		put(line, ", nobody's fault");
 	else if (said->class == PAUSE_CLASS_throttle || said->p->own_fault)
 		put(line, ", nobody else's fault");
-	else if (said->steal || (said->p->outside && !firmware))
+	else if (said->p->outside)
 		put(line, ", cause outside this machine");
 	else if (said->named > 0)
 		put_named(line, said);
