@@ -104,6 +104,8 @@ static const struct {
         {CONFIGURED_DATABASE, "--db", "storage", "path"},
         {CONFIGURED_RETENTION, "--events-days", "storage", "events_days"},
         {CONFIGURED_RETENTION, "--machine-hours", "storage", "machine_hours"},
+        {CONFIGURED_RETENTION, "--pauses-days", "storage", "pauses_days"},
+        {CONFIGURED_RETENTION, "--baseline-days", "storage", "baseline_days"},
 };
 enum { CONFIGURED = sizeof(configured) / sizeof(configured[0]) };
 

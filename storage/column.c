@@ -38,6 +38,10 @@ static const struct storage_column victim_columns[] = {
 #define STORAGE_VICTIM_COLUMN(name, type, code, title, width, brief) COLUMN(storage_victim, name, type, code, title, width, brief)
 #include "storage/columns.def"
 };
+static const struct storage_column columns_of_baseline[] = {
+#define STORAGE_BASELINE_COLUMN(name, type, code, title, width, brief) COLUMN(storage_baseline, name, type, code, title, width, brief)
+#include "storage/columns.def"
+};
 /* clang-format on */
 
 const struct storage_column *storage_event_columns(size_t *ret_count)
@@ -74,6 +78,12 @@ const struct storage_column *pauses_victim_columns(size_t *ret_count)
 {
 	*ret_count = sizeof(victim_columns) / sizeof(victim_columns[0]);
 	return victim_columns;
+}
+
+const struct storage_column *baseline_columns(size_t *ret_count)
+{
+	*ret_count = sizeof(columns_of_baseline) / sizeof(columns_of_baseline[0]);
+	return columns_of_baseline;
 }
 
 const char *storage_code_name(enum storage_code table, unsigned value)
@@ -129,8 +139,12 @@ static void bind_foreign_text(struct binder *binder, const char *text, size_t si
 	bind_text(binder, safe);
 }
 
-/* Two columns: what can be shown anywhere, and the exact bytes where those differ. */
-static void bind_command(struct binder *binder, const char command[RH_COMMAND_BYTES])
+void bind_blob(struct binder *binder, const void *bytes, size_t length)
+{
+	note(binder, sqlite3_bind_blob(binder->statement, ++binder->index, bytes, (int)length, SQLITE_TRANSIENT));
+}
+
+void bind_command(struct binder *binder, const char command[RH_COMMAND_BYTES])
 {
 	char safe[4 * RH_COMMAND_BYTES];
 	size_t length = strnlen(command, COMMAND_LENGTH);
@@ -140,7 +154,7 @@ static void bind_command(struct binder *binder, const char command[RH_COMMAND_BY
 	if (safe_length == length && memcmp(safe, command, length) == 0)
 		bind_null(binder);
 	else
-		note(binder, sqlite3_bind_blob(binder->statement, ++binder->index, command, (int)length, SQLITE_TRANSIENT));
+		bind_blob(binder, command, length);
 }
 
 void bind_columns(struct binder *binder, const struct storage_column *columns, size_t count, const void *row)

@@ -4,6 +4,7 @@
 #ifndef STORAGE_INTERNAL_H
 #define STORAGE_INTERNAL_H
 
+#include "storage/baseline.h"
 #include "storage/pauses.h"
 #include "storage/sql.h"
 #include "storage/storage.h"
@@ -92,6 +93,10 @@ struct binder {
 
 void bind_u64(struct binder *binder, uint64_t value);
 void bind_text(struct binder *binder, const char *text);
+void bind_blob(struct binder *binder, const void *bytes, size_t length);
+
+/* Two columns: what can be shown anywhere, and the exact bytes where those differ. */
+void bind_command(struct binder *binder, const char command[RH_COMMAND_BYTES]);
 void bind_columns(struct binder *binder, const struct storage_column *columns, size_t count, const void *row);
 void bind_process(struct binder *binder, const struct rh_process *process);
 void bind_system(struct binder *binder, const struct rh_system *system);
@@ -100,10 +105,11 @@ void bind_system(struct binder *binder, const struct rh_system *system);
 void read_columns(sqlite3_stmt *statement, int *index, const struct storage_column *columns, size_t count, void *ret_row);
 void read_process(sqlite3_stmt *statement, int *index, struct rh_process *ret_process);
 
-/* Columns of the tables of pauses. */
+/* Columns of the tables of pauses and baselines. */
 const struct storage_column *pauses_columns(size_t *ret_count);
 const struct storage_column *pauses_culprit_columns(size_t *ret_count);
 const struct storage_column *pauses_victim_columns(size_t *ret_count);
+const struct storage_column *baseline_columns(size_t *ret_count);
 
 /* ---- write.c ---- */
 

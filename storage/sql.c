@@ -271,6 +271,25 @@ static const char get_pause_at[] =
 	", document FROM pauses WHERE id = "
 	"(SELECT id FROM pauses WHERE state <> 'merged' AND " OF_BOOT " AND start_realtime_ns <= ?2 + ?3 AND " PAUSE_END " >= ?2 - ?3"
 	" ORDER BY max(start_realtime_ns - ?2, ?2 - (" PAUSE_END "), 0), start_realtime_ns DESC LIMIT 1)";
+
+static const char put_baseline[] =
+	"INSERT INTO command_baselines("
+#define STORAGE_BASELINE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	", score_sketch, cpu_sketch) VALUES("
+#define STORAGE_BASELINE_COLUMN(name, type, code, title, width, brief) MARK_##type
+#include "storage/columns.def"
+	", ?, ?) ON CONFLICT(id) DO UPDATE SET "
+#define STORAGE_BASELINE_COLUMN(name, type, code, title, width, brief) ASSIGN_##type(#name)
+#include "storage/columns.def"
+	", score_sketch = excluded.score_sketch, cpu_sketch = excluded.cpu_sketch";
+
+static const char get_baselines[] =
+	"SELECT "
+#define STORAGE_BASELINE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
+#include "storage/columns.def"
+	", score_sketch, cpu_sketch FROM command_baselines"
+	" WHERE ifnull(command_bytes, command) = ifnull(?2, ?1) AND day >= ?3 AND day <= ?4 ORDER BY day";
 /* clang-format on */
 
 /* Values of prune.c: ?1 is how many rows to choose at most, the others are what is past its time. */
@@ -373,6 +392,10 @@ const char *sql_text(enum sql_statement which)
 		return "SELECT ifnull(max(number), 0) FROM pauses WHERE boot_id = ?1";
 	case SQL_COUNT_PAUSES:
 		return "SELECT count(*) FROM pauses WHERE start_realtime_ns >= ?1 AND state <> 'merged' AND (?2 IS NULL OR class = ?2)";
+	case SQL_PUT_BASELINE:
+		return put_baseline;
+	case SQL_BASELINES:
+		return get_baselines;
 	case SQL_COUNT:
 		break;
 	}

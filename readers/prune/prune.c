@@ -19,35 +19,40 @@
 enum { EXIT_NO_ROOM = 4, BATCH = 256 };
 
 static const char help_text[] =
-        "usage: rogue-hunter prune [--dry-run] [--force] [--events-days N] [--machine-hours N] [--json] [--name NAME] [--db FILE]\n"
+        "usage: rogue-hunter prune [--dry-run] [--force] [--events-days N] [--machine-hours N] [--pauses-days N] [--baseline-days N]\n"
+        "                          [--json] [--name NAME] [--db FILE]\n"
         "\n"
-        "Removes events that ended, and machine snapshots that were taken, longer ago than the configuration keeps them.\n"
+        "Removes events that ended, machine snapshots that were taken, pauses that began, and days of what is known of how each command\n"
+        "usually behaves, longer ago than the configuration keeps them.\n"
         "The daemon does this by itself every few hours (storage.prune_hours).\n"
         "\n"
         "  --dry-run          only say what would go\n"
         "  --force            do not ask\n"
         "  --events-days N    days that ended events are kept (storage.events_days)\n"
         "  --machine-hours N  hours that machine snapshots are kept (storage.machine_hours)\n"
-        "  --json             one JSON object: dry_run, events, snapshots, machine_snapshots\n"
+        "  --pauses-days N    days that pauses are kept (storage.pauses_days)\n"
+        "  --baseline-days N  days that usual behaviour is kept (storage.baseline_days)\n"
+        "  --json             one JSON object: dry_run, events, snapshots, machine_snapshots, pauses, baselines\n"
         "  --name NAME        of the daemon of that name\n"
         "  --db FILE          of this database\n"
         "  --help             this text\n"
         "\n"
         "Exit code: 0 ok, 1 failure or not confirmed, 2 usage, 3 no database, 4 disk full.\n";
 
-enum option_code { DRY_RUN = OPTIONS_OWN, FORCE, EVENTS_DAYS, MACHINE_HOURS };
+enum option_code { DRY_RUN = OPTIONS_OWN, FORCE, EVENTS_DAYS, MACHINE_HOURS, PAUSES_DAYS, BASELINE_DAYS };
 
 struct request {
 	struct options options;
 	bool dry_run, force;
-	uint64_t events_days, machine_hours;
+	uint64_t events_days, machine_hours, pauses_days, baseline_days;
 };
 
 static bool read_options(struct request *request, int argc, char **argv)
 {
 	static const struct option known[] = {OPTIONS_COMMON, OPTIONS_DATABASE, {"dry-run", no_argument, NULL, DRY_RUN},
 	        {"force", no_argument, NULL, FORCE}, {"events-days", required_argument, NULL, EVENTS_DAYS},
-	        {"machine-hours", required_argument, NULL, MACHINE_HOURS}, {0}};
+	        {"machine-hours", required_argument, NULL, MACHINE_HOURS}, {"pauses-days", required_argument, NULL, PAUSES_DAYS},
+	        {"baseline-days", required_argument, NULL, BASELINE_DAYS}, {0}};
 	struct options *options = &request->options;
 
 	for (int code; (code = options_next(options, argc, argv, "", known)) != OPTIONS_END;)
@@ -66,27 +71,50 @@ static bool read_options(struct request *request, int argc, char **argv)
 			if (!options_number(options, "--machine-hours", 1, 87600, &request->machine_hours))
 				return false;
 			break;
+		case PAUSES_DAYS:
+			if (!options_number(options, "--pauses-days", 1, 36500, &request->pauses_days))
+				return false;
+			break;
+		case BASELINE_DAYS:
+			if (!options_number(options, "--baseline-days", 1, 3650, &request->baseline_days))
+				return false;
+			break;
 		default:
 			return false;
 		}
 	return options_no_arguments(options, argc, argv);
 }
 
+static uint64_t hours_before(uint64_t now_ns, uint64_t hours)
+{
+	uint64_t ns = hours * 3600 * NS_PER_S;
+
+	return now_ns > ns ? now_ns - ns : 0;
+}
+
 static struct storage_limits limits_of(const struct request *request)
 {
-	const uint64_t hour_ns = UINT64_C(3600) * NS_PER_S;
-	uint64_t now = clock_now_ns(CLOCK_REALTIME);
-	uint64_t events_ns = request->events_days * 24 * hour_ns, machine_ns = request->machine_hours * hour_ns;
+	uint64_t now_ns = clock_now_ns(CLOCK_REALTIME);
 
 	return (struct storage_limits){
-	        .events_before_ns = now > events_ns ? now - events_ns : 0,
-	        .machine_before_ns = now > machine_ns ? now - machine_ns : 0,
+	        .events_before_ns = hours_before(now_ns, 24 * request->events_days),
+	        .machine_before_ns = hours_before(now_ns, request->machine_hours),
+	        .pauses_before_ns = hours_before(now_ns, 24 * request->pauses_days),
+	        .baseline_before_ns = hours_before(now_ns, 24 * request->baseline_days),
 	};
 }
 
 static bool is_nothing(const struct storage_pruned *pruned)
 {
-	return pruned->events == 0 && pruned->machine_snapshots == 0;
+	return pruned->events == 0 && pruned->machine_snapshots == 0 && pruned->pauses == 0 && pruned->baselines == 0;
+}
+
+/* What goes, or would go. */
+static void print_amounts(const struct storage_pruned *pruned)
+{
+	printf("events %" PRIu64 ", their snapshots %" PRIu64 ", machine snapshots %" PRIu64 ", pauses %" PRIu64
+	       ", days of usual behaviour %" PRIu64,
+	        pruned->events, pruned->snapshots, pruned->machine_snapshots, pruned->pauses, pruned->baselines);
 }
 
 /* Asks on a terminal. Without one nobody can answer, and nothing is removed. */
@@ -98,8 +126,9 @@ static bool confirm(const struct storage_pruned *pruned)
 		complain("prune: nobody can be asked here: give --force, or --dry-run to see what would go");
 		return false;
 	}
-	printf("To be removed: events %" PRIu64 ", their snapshots %" PRIu64 ", machine snapshots %" PRIu64 ". Go on? [y/N] ",
-	        pruned->events, pruned->snapshots, pruned->machine_snapshots);
+	printf("To be removed: ");
+	print_amounts(pruned);
+	printf(". Go on? [y/N] ");
 	fflush(stdout);
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -109,8 +138,9 @@ static void print(const struct request *request, const struct storage_pruned *pr
 	struct json json;
 
 	if (!request->options.json) {
-		printf("%s: events %" PRIu64 ", their snapshots %" PRIu64 ", machine snapshots %" PRIu64 "\n",
-		        request->dry_run ? "would be removed" : "removed", pruned->events, pruned->snapshots, pruned->machine_snapshots);
+		printf("%s: ", request->dry_run ? "would be removed" : "removed");
+		print_amounts(pruned);
+		putchar('\n');
 		return;
 	}
 	json_begin(&json, stdout);
@@ -123,6 +153,10 @@ static void print(const struct request *request, const struct storage_pruned *pr
 	json_u64(&json, pruned->snapshots);
 	json_key(&json, "machine_snapshots");
 	json_u64(&json, pruned->machine_snapshots);
+	json_key(&json, "pauses");
+	json_u64(&json, pruned->pauses);
+	json_key(&json, "baselines");
+	json_u64(&json, pruned->baselines);
 	json_object_end(&json);
 	putchar('\n');
 }
@@ -140,6 +174,8 @@ static int prune_all(struct storage *storage, const struct storage_limits *limit
 		ret_sum->events += batch.events;
 		ret_sum->snapshots += batch.snapshots;
 		ret_sum->machine_snapshots += batch.machine_snapshots;
+		ret_sum->pauses += batch.pauses;
+		ret_sum->baselines += batch.baselines;
 	} while (!is_nothing(&batch));
 	return 0;
 }
@@ -173,6 +209,8 @@ int prune_main(int argc, char **argv)
 	config_defaults(&defaults);
 	request.events_days = (uint64_t)defaults.storage_events_days;
 	request.machine_hours = (uint64_t)defaults.storage_machine_hours;
+	request.pauses_days = (uint64_t)defaults.storage_pauses_days;
+	request.baseline_days = (uint64_t)defaults.storage_baseline_days;
 	if (!read_options(&request, argc, argv))
 		return request.options.exit_code;
 	enum storage_mode mode = request.dry_run ? STORAGE_READ : STORAGE_MAINTAIN;

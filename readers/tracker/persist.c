@@ -231,9 +231,13 @@ static void prune(struct persist *persist, struct track *track, uint64_t now_ns)
 	uint64_t label = clock_now_ns(CLOCK_REALTIME);
 	uint64_t events_ns = 24 * hour_ns * (uint64_t)persist->config->storage_events_days;
 	uint64_t machine_ns = hour_ns * (uint64_t)persist->config->storage_machine_hours;
+	uint64_t pauses_ns = 24 * hour_ns * (uint64_t)persist->config->storage_pauses_days;
+	uint64_t baseline_ns = 24 * hour_ns * (uint64_t)persist->config->storage_baseline_days;
 	struct storage_limits limits = {
 	        .events_before_ns = label > events_ns ? label - events_ns : 0,
 	        .machine_before_ns = label > machine_ns ? label - machine_ns : 0,
+	        .pauses_before_ns = label > pauses_ns ? label - pauses_ns : 0,
+	        .baseline_before_ns = label > baseline_ns ? label - baseline_ns : 0,
 	};
 	struct storage_pruned pruned;
 
@@ -242,10 +246,11 @@ static void prune(struct persist *persist, struct track *track, uint64_t now_ns)
 		handle_failure(persist, track, failed, now_ns);
 		return;
 	}
-	if (pruned.events || pruned.machine_snapshots) {
+	if (pruned.events || pruned.machine_snapshots || pruned.pauses || pruned.baselines) {
 		log_say(LOG_INFO_, "pruned",
-		        "%" PRIu64 " events, %" PRIu64 " snapshots and %" PRIu64 " machine snapshots were past their time", pruned.events,
-		        pruned.snapshots, pruned.machine_snapshots);
+		        "%" PRIu64 " events, %" PRIu64 " snapshots, %" PRIu64 " machine snapshots, %" PRIu64 " pauses and %" PRIu64
+		        " days of a command's usual behaviour were past their time",
+		        pruned.events, pruned.snapshots, pruned.machine_snapshots, pruned.pauses, pruned.baselines);
 		return; /* the next batch with the next sample */
 	}
 	persist->prune_ns = now_ns + (uint64_t)(persist->config->storage_prune_hours * (double)hour_ns);

@@ -381,7 +381,7 @@ static void prune_removes_what_is_past_its_time(void **state)
 
 	result = RUN(prune, "--force"); /* beside a tracker that has the database open */
 	assert_int_equal(result.code, 0);
-	assert_string_equal(result.out, "removed: events 1, their snapshots 0, machine snapshots 0\n");
+	assert_string_equal(result.out, "removed: events 1, their snapshots 0, machine snapshots 0, pauses 0, days of usual behaviour 0\n");
 	command_forget(&result);
 	result = RUN(prune, "--force", "--events-days", "1", "--json");
 	root = parsed(&result);
