@@ -246,13 +246,18 @@ static const struct kernel_part {
 	enum rh_signal signal;
 	enum try_part part;
 	const char *key; /* NULL: none */
+	bool is_lacked;  /* some kernels that take the part have no such events */
 } parts[] = {
-        {RH_SIGNAL_task_walk, TRY_WALK, NULL},
-        {RH_SIGNAL_task_iterator, TRY_ITERATOR, NULL},
-        {RH_SIGNAL_scheduler, TRY_SCHEDULER, "scheduler"},
-        {RH_SIGNAL_last_words, TRY_LAST_WORDS, "last_words"},
-        {RH_SIGNAL_block_requests, TRY_BLOCK, "block"},
-        {RH_SIGNAL_reclaim, TRY_BLOCK, "block"},
+        {RH_SIGNAL_task_walk, TRY_WALK, NULL, false},
+        {RH_SIGNAL_task_iterator, TRY_ITERATOR, NULL, false},
+        {RH_SIGNAL_scheduler, TRY_SCHEDULER, "scheduler", false},
+        {RH_SIGNAL_last_words, TRY_LAST_WORDS, "last_words", false},
+        {RH_SIGNAL_block_requests, TRY_BLOCK, "block", false},
+        {RH_SIGNAL_reclaim, TRY_BLOCK, "block", true},
+        {RH_SIGNAL_cpu_quota, TRY_WALK, NULL, true},
+        {RH_SIGNAL_kernel_locks, TRY_RARE, "rare", true},
+        {RH_SIGNAL_stop_signals, TRY_RARE, "rare", true},
+        {RH_SIGNAL_oom_victims, TRY_RARE, "rare", true},
 };
 
 static bool is_switched_off(const struct config *config, const char *key)
@@ -271,7 +276,7 @@ static void probe_part(struct probe *probe, const struct kernel_part *part)
 		found(probe, part->signal, false, "sampling.%s is false in the configuration", part->key);
 	} else if (has_what_it_needs(probe, part->signal)) {
 		int result = try_part(part->part, &options, error);
-		if (result == 0 && part->signal != RH_SIGNAL_reclaim)
+		if (result == 0 && !part->is_lacked)
 			found(probe, part->signal, true, "can be loaded; the sample that was taken did without");
 		else
 			found(probe, part->signal, false, "%s", error[0] ? error : "this kernel has no such events");

@@ -58,44 +58,23 @@ struct block {
 
 /* ---- opening ---- */
 
-static bool tracepoint_exists(const struct btf *types, const char *name)
-{
-	char type[96];
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	return btf__find_by_name_kind(types, type, BTF_KIND_TYPEDEF) > 0;
-}
-
-/* How many arguments has a tracepoint, the hidden one included? 0: not known. */
-static unsigned tracepoint_arguments(const struct btf *types, const char *name)
-{
-	char type_name[96];
-	snprintf(type_name, sizeof(type_name), "btf_trace_%s", name);
-	int id = btf__find_by_name_kind(types, type_name, BTF_KIND_TYPEDEF);
-	const struct btf_type *type = id > 0 ? btf__type_by_id(types, (uint32_t)id) : NULL;
-	if (type)
-		type = btf__type_by_id(types, type->type); /* a pointer */
-	if (type && btf_is_ptr(type))
-		type = btf__type_by_id(types, type->type);
-	return type && btf_is_func_proto(type) ? btf_vlen(type) : 0;
-}
-
 /* Which programs suit this kernel. Returns false if its tracepoints of requests are missing. */
 static bool programs_choose(struct block_bpf *programs, const struct btf *types, bool requests)
 {
 	struct bpf_program *program;
-	bool started = tracepoint_exists(types, "block_io_start");
+	bool started = load_has_tracepoint(types, "block_io_start");
 	bpf_object__for_each_program(program, programs->obj)
 	{
 		const char *section = bpf_program__section_name(program);
 		const char *tracepoint = strchr(section, '/');
 		bool is_block = tracepoint && strncmp(tracepoint, "/block_", 7) == 0;
-		bool wanted = tracepoint && tracepoint_exists(types, tracepoint + 1) && (!is_block || requests);
+		bool wanted = tracepoint && load_has_tracepoint(types, tracepoint + 1) && (!is_block || requests);
 		if (program == programs->progs.request_inserted && started)
 			wanted = false;
 		bpf_program__set_autoload(program, wanted);
 	}
-	programs->rodata->queue_comes_first = tracepoint_arguments(types, "block_rq_issue") == 3;
-	return tracepoint_exists(types, "block_rq_issue") && tracepoint_exists(types, "block_rq_complete");
+	programs->rodata->queue_comes_first = load_tracepoint_arguments(types, "block_rq_issue") == 3;
+	return load_has_tracepoint(types, "block_rq_issue") && load_has_tracepoint(types, "block_rq_complete");
 }
 
 /* Opens, loads and attaches; with `requests` or for reclaim alone. */
@@ -108,7 +87,7 @@ static int programs_start(struct block *block, bool requests)
 	int result = block->programs ? 0 : -errno;
 	if (result == 0) {
 		block->requests = programs_choose(block->programs, types, requests) && requests;
-		block->reclaim = tracepoint_exists(types, "mm_vmscan_direct_reclaim_begin");
+		block->reclaim = load_has_tracepoint(types, "mm_vmscan_direct_reclaim_begin");
 		block->programs->rodata->account_slots = block->accounts->slots;
 		result = bpf_map__reuse_fd(block->programs->maps.accounts, block->accounts->fd);
 	}

@@ -67,7 +67,7 @@ static bool is_throttled(const struct walk_record *record)
 	return (record->quota & WALK_QUOTA_WAITS) || ((record->quota & WALK_QUOTA_SPENT) && waited_ns >= THROTTLED_LEAST_NS);
 }
 
-/* As the kernel tells it in /proc. */
+/* As the kernel tells it in /proc, but for frozen ones, which that calls stuck: they wait for nothing but to be let go on. */
 static uint8_t main_state(const struct walk_record *record)
 {
 	uint32_t state = record->state | record->exit_state;
@@ -75,11 +75,11 @@ static uint8_t main_state(const struct walk_record *record)
 		return RH_STATE_zombie;
 	if ((state & (STATE_UNINTERRUPTIBLE | STATE_NOLOAD)) == (STATE_UNINTERRUPTIBLE | STATE_NOLOAD))
 		return RH_STATE_idle;
-	if (state & (STATE_UNINTERRUPTIBLE | STATE_RTLOCK_WAIT | STATE_FROZEN))
+	if (state & (STATE_UNINTERRUPTIBLE | STATE_RTLOCK_WAIT))
 		return RH_STATE_stuck;
 	if (state & STATE_INTERRUPTIBLE)
 		return RH_STATE_sleeping;
-	if (state & (STATE_STOPPED | STATE_TRACED))
+	if (state & (STATE_STOPPED | STATE_TRACED | STATE_FROZEN))
 		return RH_STATE_stopped;
 	return state & STATE_PARKED ? RH_STATE_unknown : RH_STATE_running;
 }

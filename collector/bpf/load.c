@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -97,4 +98,24 @@ uint32_t load_map_bytes(void)
 			bytes += map_bytes(dirfd(folder), entry->d_name);
 	closedir(folder);
 	return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+}
+
+bool load_has_tracepoint(const struct btf *types, const char *name)
+{
+	char type[96];
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return btf__find_by_name_kind(types, type, BTF_KIND_TYPEDEF) > 0;
+}
+
+unsigned load_tracepoint_arguments(const struct btf *types, const char *name)
+{
+	char type_name[96];
+	snprintf(type_name, sizeof(type_name), "btf_trace_%s", name);
+	int id = btf__find_by_name_kind(types, type_name, BTF_KIND_TYPEDEF);
+	const struct btf_type *type = id > 0 ? btf__type_by_id(types, (uint32_t)id) : NULL;
+	if (type)
+		type = btf__type_by_id(types, type->type); /* a pointer */
+	if (type && btf_is_ptr(type))
+		type = btf__type_by_id(types, type->type);
+	return type && btf_is_func_proto(type) ? btf_vlen(type) : 0;
 }

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+struct btf; /* of libbpf */
+
 /*
  * Captures what libbpf prints from here on instead of letting it reach the terminal. Call once before the first object is opened. Keeps the last
  * complaint only; at log level debug all of it is logged.
@@ -29,6 +31,12 @@ bool load_is_permitted(void);
 
 /* Kernel memory of all maps that this process has open, in bytes. Reads /proc/self/fdinfo: not for every tick. */
 uint32_t load_map_bytes(void);
+
+/* Has this kernel a tracepoint of that name? `types` are those of the running kernel. */
+bool load_has_tracepoint(const struct btf *types, const char *name);
+
+/* How many arguments has a tracepoint, the hidden one included? 0: not known. */
+unsigned load_tracepoint_arguments(const struct btf *types, const char *name);
 
 /* Possible cpus of the machine, at least 1. */
 uint32_t load_possible_cpus(void);

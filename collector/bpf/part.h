@@ -4,6 +4,7 @@
  *   walk    records of all processes, one system call per tick              (walk.h)
  *   sched   context switches and ends of processes                          (sched.h)
  *   block   block requests, reclaim                                         (block.h)
+ *   rare    locks of the kernel, signals that stop us, kills                (rare.h)
  * source.c opens them, runs the walk, and lets the others add to the records. A part that cannot be opened is left out: its signals stay off
  * and what it feeds is absent.
  */

@@ -14,6 +14,7 @@
 #include "collector/bpf/block.h"
 #include "collector/bpf/convert.h"
 #include "collector/bpf/load.h"
+#include "collector/bpf/rare.h"
 #include "collector/bpf/sched.h"
 #include "collector/bpf/unlisted.h"
 #include "collector/bpf/walk.h"
@@ -42,6 +43,7 @@ struct bpf_source {
 	struct accounts accounts;
 	struct sched *sched;       /* NULL: not there */
 	struct block *block;       /* likewise */
+	struct rare *rare;         /* likewise */
 	uint64_t ticks, before_ns; /* before_ns: begin of the walk before, BOOTTIME; 0 none */
 	uint64_t accounts_full;    /* charges that found no account, as of the tick before */
 	uint32_t kernel_bytes;
@@ -77,6 +79,19 @@ static void parts_open(struct bpf_source *source)
 			log_say(LOG_WARNING_, "sampler", "%s; block requests are not watched", error);
 		}
 	source->accounts_full = accounts_sum(&source->accounts).accounts_full;
+	source->kernel_bytes = load_map_bytes();
+}
+
+/* Rare events have no accounts: they stay as they are where those grow. */
+static void rare_start(struct bpf_source *source)
+{
+	char error[256];
+	if (!source->options.config->sampling_rare)
+		return;
+	if (rare_open(&source->options, &source->rare, error) < 0) {
+		source->rare = NULL;
+		log_say(LOG_WARNING_, "sampler", "%s; waits for locks of the kernel and other rare events are not watched", error);
+	}
 	source->kernel_bytes = load_map_bytes();
 }
 
@@ -187,6 +202,8 @@ static void collect(struct bpf_source *source, const struct walk_result *walk, s
 		sched_collect(source->sched, view, interval_ns, processes, system, tick);
 	if (source->block)
 		block_collect(source->block, view, processes, system, tick);
+	if (source->rare)
+		rare_collect(source->rare, interval_ns, processes, tick->count, system, tick);
 	source->before_ns = view->begin_boot_ns;
 }
 
@@ -248,6 +265,8 @@ static void bpf_close(struct source **interface)
 	struct bpf_source *source = (struct bpf_source *)(void *)*interface;
 	*interface = NULL;
 	parts_close(source);
+	if (source->rare)
+		rare_close(&source->rare);
 	accounts_close(&source->accounts);
 	if (source->walk)
 		walk_close(&source->walk);
@@ -363,6 +382,7 @@ int source_bpf_open(const struct source_options *options, struct source **ret_so
 	source->delay_accounting = has_delay_accounting(source);
 	source->unlisted.reader.has_delay_accounting = source->delay_accounting;
 	parts_open(source);
+	rare_start(source);
 	(void)malloc_trim(0); /* what libbpf needed to load is some 10 MiB; it would stay with us, and locked */
 	*ret_source = interface;
 	return 0;

@@ -4,6 +4,7 @@
 #include "collector/bpf/accounts.h"
 #include "collector/bpf/block.h"
 #include "collector/bpf/load.h"
+#include "collector/bpf/rare.h"
 #include "collector/bpf/sched.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ static struct config config_of(enum try_part part, const struct config *config)
 	alone.sampling_scheduler = part == TRY_SCHEDULER;
 	alone.sampling_last_words = part == TRY_LAST_WORDS;
 	alone.sampling_block = part == TRY_BLOCK;
+	alone.sampling_rare = part == TRY_RARE;
 	return alone;
 }
 
@@ -46,6 +48,15 @@ static int try_block(const struct source_options *options, struct accounts *acco
 	return result;
 }
 
+static int try_rare(const struct source_options *options, char error[256])
+{
+	struct rare *rare = NULL;
+	int result = rare_open(options, &rare, error);
+	if (result == 0)
+		rare_close(&rare);
+	return result;
+}
+
 int try_part(enum try_part part, const struct source_options *options, char error[256])
 {
 	struct config alone = config_of(part, options->config);
@@ -55,6 +66,8 @@ int try_part(enum try_part part, const struct source_options *options, char erro
 	load_quietly();
 	if (part == TRY_WALK || part == TRY_ITERATOR)
 		return try_walk(&own, error);
+	if (part == TRY_RARE)
+		return try_rare(&own, error);
 	int result = accounts_open(&accounts, own.max_processes);
 	if (result < 0) {
 		load_explain("the accounts of processes", result, error);

@@ -6,7 +6,7 @@
 
 #include "collector/source.h"
 
-enum try_part { TRY_WALK, TRY_ITERATOR, TRY_SCHEDULER, TRY_LAST_WORDS, TRY_BLOCK };
+enum try_part { TRY_WALK, TRY_ITERATOR, TRY_SCHEDULER, TRY_LAST_WORDS, TRY_BLOCK, TRY_RARE };
 
 /* Loads and unloads it. Returns 0, or -errno with a sentence in `error`. Cost: that of loading, up to a second. */
 int try_part(enum try_part part, const struct source_options *options, char error[256]);
