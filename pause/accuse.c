@@ -9,7 +9,9 @@
 #include <string.h>
 
 static const double ns_per_s = 1e9;
-static const double readahead_bytes = 131072; /* that one major fault brings in at most, as the kernel is set by default */
+static const double page_bytes = 4096; /* at least, for each major fault */
+/* Less than this does not make memory short. */
+static const double taken_least_bytes = 4 << 20;
 static const double carrier_from = 0.15, listed_from = 0.03;
 
 /* ---- whom to name ---- */
@@ -84,12 +86,13 @@ static void list_party(struct weighing *weighing, uint32_t i, double total)
 {
 	struct pause *pause = weighing->pause;
 	const struct party *party = &weighing->parties.list[i];
+	const double share = parties_share(&weighing->parties, i);
 	struct pause_who *who = &pause->culprits[pause->culprit_count++];
 	parties_name(party, who);
 	who->role = i < weighing->named ? PAUSE_ROLE_culprit : PAUSE_ROLE_candidate;
 	who->amount = amount_of(weighing, party);
-	who->share_ratio = total > 0 ? (float)(who->amount / total) : (float)parties_share(&weighing->parties, i);
-	who->harm_ns = (uint64_t)fmax(party->metric, 0);
+	who->share_ratio = total > 0 ? (float)(who->amount / total) : (float)share;
+	who->harm_ns = whole_ns(party->metric);
 	tell_how(weighing, party, who);
 }
 
@@ -155,10 +158,10 @@ static bool machine_is_short(const struct sums_machine *machine)
 	return machine->mem_total > 0 && machine->mem_available_least < 0.1 * machine->mem_total;
 }
 
-/* What a process took in: what it grew by, and what it had read back. */
+/* What a process took in: what it grew by, and the pages of files that it had read, or read back, or dirtied. */
 static double taken(const struct sums_process *row)
 {
-	return fmax(row->grown_bytes, 0) + fmin(row->bytes_all, row->pageins_all * readahead_bytes);
+	return fmax(row->grown_bytes, 0) + fmax(row->bytes_all, row->pageins_all * page_bytes);
 }
 
 bool accuse_memory(struct weighing *weighing)
@@ -174,6 +177,8 @@ bool accuse_memory(struct weighing *weighing)
 	parties_build(&weighing->parties, sums);
 	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
+	if (weighing->parties.metric_total < taken_least_bytes)
+		weighing->named = 0;
 	weighing->pause->own_fault = false;
 	if (victims_take(weighing, PAUSE_WAIT_memory) <= 0) {
 		weighing->pause->own_fault = weighing->named == 1;
@@ -238,11 +243,13 @@ bool accuse_quota(struct weighing *weighing)
 	weighing->named = weighing->parties.count > 0 ? 1 : 0;
 	weighing->certainty = 0.99;
 	pause->own_fault = true;
+	pause->culprit_count = 0;
 	if (victims_take(weighing, PAUSE_WAIT_quota) <= 0 || weighing->named == 0)
 		return false;
-	list(weighing);
+	list_party(weighing, 0, 0);
 	struct pause_who *who = &pause->culprits[0];
 	who->kind = PAUSE_KIND_cgroup;
+	who->process_count = pause->victims_in_all;
 	snprintf(who->how, sizeof(who->how), "spent its quota");
 	return true;
 }

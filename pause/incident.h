@@ -23,4 +23,7 @@ struct incident {
 /* Adds what was noticed in the sample taken at now_ns; `mask` has a bit for each kind that belongs here. Returns true if any was active. */
 bool incident_add(struct incident *incident, const struct notice *notice, unsigned mask, uint64_t now_ns, uint64_t sample);
 
+/* Both as one. */
+struct incident incident_union(const struct incident *a, const struct incident *b);
+
 #endif

@@ -8,11 +8,15 @@
 
 enum { FINDINGS = 8 };
 
-/* What is kept apart: a group that spends its own quota for hours must not hide what happens to others meanwhile. */
-enum line { LINE_OTHERS, LINE_QUOTA, LINES };
+/*
+ * What is kept apart: a group that spends its own quota for hours must not hide what happens to others meanwhile, nor a long copy what happens to
+ * those that want a cpu. Waits for a cpu and waits asleep that have the same cause, or the same victims, are one pause all the same.
+ */
+enum line { LINE_RUN, LINE_ASLEEP, LINE_QUOTA, LINES };
 #define KIND(kind) (1U << NOTICE_##kind)
 static const unsigned line_masks[LINES] = {
-        [LINE_OTHERS] = KIND(SUSPEND) | KIND(GAP) | KIND(RUN) | KIND(IO) | KIND(MEMORY) | KIND(STUCK) | KIND(OOM),
+        [LINE_RUN] = KIND(SUSPEND) | KIND(GAP) | KIND(RUN),
+        [LINE_ASLEEP] = KIND(IO) | KIND(MEMORY) | KIND(STUCK) | KIND(OOM),
         [LINE_QUOTA] = KIND(THROTTLE),
 };
 #undef KIND
@@ -24,9 +28,9 @@ static const uint64_t again_ns = 1000000000, again_most_ns = 30000000000;
 /* An incident and what was said of it. It is kept for a while after its end: it may go on. */
 struct watch {
 	struct incident incident;
-	bool ended;      /* and may go on */
-	uint32_t number; /* 0: nothing said yet */
-	uint8_t first_class; /* as said first */
+	bool ended;             /* and may go on */
+	uint32_t number;        /* 0: nothing said yet */
+	uint8_t first_class;    /* as said first */
 	uint64_t first_said_ns; /* from the onset */
 	uint64_t next_ns, wait_ns;
 	struct pause last; /* as it was said last */
@@ -40,7 +44,7 @@ struct judge {
 	uint32_t next_number;
 	struct pause findings[FINDINGS]; /* a queue */
 	uint32_t first, count;
-	struct pause scratch;
+	struct pause scratch, other, both;
 };
 
 struct judge *judge_new(const struct config *config)
@@ -108,15 +112,86 @@ static struct pause *finding_place(struct judge *judge, uint32_t number)
 	return &judge->findings[(judge->first + judge->count++) % FINDINGS];
 }
 
-static bool say(struct judge *judge, struct watch *watch, struct rh_ring *ring, uint64_t now_ns, bool ongoing)
+/* ---- two lines, one pause ---- */
+
+static bool overlap(const struct incident *a, const struct incident *b)
 {
-	struct pause *pause = &judge->scratch;
-	if (!weigh(judge->config, ring, &watch->incident, ongoing, pause)) {
-		if (ongoing || watch->number == 0)
-			return false;
-		*pause = watch->last; /* what was said of it while it went on has to do */
-		pause->ongoing = false;
+	uint64_t begin = a->onset_ns > b->onset_ns ? a->onset_ns : b->onset_ns, end = a->last_ns < b->last_ns ? a->last_ns : b->last_ns;
+	uint64_t shorter = a->last_ns - a->onset_ns < b->last_ns - b->onset_ns ? a->last_ns - a->onset_ns : b->last_ns - b->onset_ns;
+	return a->open && b->open && end > begin && (double)(end - begin) >= 0.3 * (double)shorter;
+}
+
+static bool names_somebody(const struct pause *pause)
+{
+	return pause->culprit_count > 0 && pause->culprits[0].role == PAUSE_ROLE_culprit;
+}
+
+static bool same_culprit(const struct pause *a, const struct pause *b)
+{
+	if (!names_somebody(a) || !names_somebody(b))
+		return false;
+	const struct pause_who *one = &a->culprits[0], *two = &b->culprits[0];
+	return (one->pid == two->pid && one->start_time_ns == two->start_time_ns) ||
+	       memcmp(one->command, two->command, sizeof(one->command)) == 0;
+}
+
+/* Of those that stood still in the one, has half at least stood still in the other? */
+static bool same_victims(const struct pause *a, const struct pause *b)
+{
+	uint32_t alike = 0, of = 0;
+	for (uint32_t i = 0; i < a->victim_count; i++) {
+		bool found = false;
+		for (uint32_t j = 0; j < b->victim_count; j++)
+			found |= a->victims[i].pid == b->victims[j].pid && a->victims[i].start_time_ns == b->victims[j].start_time_ns;
+		of += a->victims[i].pid != 0;
+		alike += found && a->victims[i].pid != 0;
 	}
+	return of > 0 && 2 * alike >= of;
+}
+
+static bool is_asleep(uint8_t class)
+{
+	return class == PAUSE_CLASS_memory || class == PAUSE_CLASS_oom || class == PAUSE_CLASS_io || class == PAUSE_CLASS_stuck;
+}
+
+/* Where both lines tell of one thing it is said once, by the line that the class of the whole belongs to. Returns false for the one to be silent. */
+static bool speaks(struct judge *judge, enum line line, struct rh_ring *ring, bool ongoing)
+{
+	const struct incident *own = &judge->watches[line].incident,
+	                      *other = &judge->watches[line == LINE_RUN ? LINE_ASLEEP : LINE_RUN].incident;
+	struct pause *pause = &judge->scratch;
+	if (line == LINE_QUOTA || !overlap(own, other) || !weigh(judge->config, ring, other, ongoing, &judge->other))
+		return true;
+	if (!same_culprit(pause, &judge->other) && !same_victims(pause, &judge->other) && !same_victims(&judge->other, pause))
+		return true;
+	struct incident whole = incident_union(own, other);
+	if (!weigh(judge->config, ring, &whole, ongoing, &judge->both))
+		return true;
+	if (is_asleep(judge->both.class) != (line == LINE_ASLEEP))
+		return false;
+	*pause = judge->both;
+	return true;
+}
+
+static bool judged(struct judge *judge, enum line line, struct rh_ring *ring, bool ongoing)
+{
+	struct watch *watch = &judge->watches[line];
+	struct pause *pause = &judge->scratch;
+	if (weigh(judge->config, ring, &watch->incident, ongoing, pause) && speaks(judge, line, ring, ongoing))
+		return true;
+	if (ongoing || watch->number == 0)
+		return false;
+	*pause = watch->last; /* what was said of it while it went on has to do */
+	pause->ongoing = false;
+	return true;
+}
+
+static bool say(struct judge *judge, enum line line, struct rh_ring *ring, uint64_t now_ns, bool ongoing)
+{
+	struct watch *watch = &judge->watches[line];
+	struct pause *pause = &judge->scratch;
+	if (!judged(judge, line, ring, ongoing))
+		return false;
 	if (watch->number == 0) {
 		watch->number = judge->next_number++;
 		watch->first_class = pause->class;
@@ -140,15 +215,16 @@ static void begin_anew(struct watch *watch)
 	memset(watch, 0, sizeof(*watch));
 }
 
-static void while_active(struct judge *judge, struct watch *watch, struct rh_ring *ring, uint64_t now_ns)
+static void while_active(struct judge *judge, enum line line, struct rh_ring *ring, uint64_t now_ns)
 {
+	struct watch *watch = &judge->watches[line];
 	const struct config *config = judge->config;
 	uint64_t interim_ns = (uint64_t)(config->pause_interim * ns_per_s);
 	if (watch->next_ns == 0)
 		watch->next_ns = watch->incident.onset_ns + interim_ns;
 	if (now_ns < watch->next_ns)
 		return;
-	watch->wait_ns = say(judge, watch, ring, now_ns, true) || watch->wait_ns == 0 ? again_ns : 2 * watch->wait_ns;
+	watch->wait_ns = say(judge, line, ring, now_ns, true) || watch->wait_ns == 0 ? again_ns : 2 * watch->wait_ns;
 	watch->wait_ns = watch->wait_ns < again_most_ns ? watch->wait_ns : again_most_ns;
 	watch->next_ns = now_ns + (watch->wait_ns > interim_ns ? watch->wait_ns : interim_ns);
 }
@@ -162,18 +238,20 @@ static void watch_step(struct judge *judge, enum line line, struct rh_ring *ring
 		begin_anew(watch);
 	if (incident_add(&watch->incident, &judge->notice, line_masks[line], now_ns, view->sample)) {
 		watch->ended = false;
-		while_active(judge, watch, ring, now_ns);
+		while_active(judge, line, ring, now_ns);
 	} else if (watch->incident.open && !watch->ended && (double)since_ns >= judge->config->pause_quiet * ns_per_s) {
 		watch->ended = true;
-		if (!say(judge, watch, ring, now_ns, false))
+		if (!say(judge, line, ring, now_ns, false))
 			begin_anew(watch);
 	}
 }
 
 void judge_step(struct judge *judge, struct rh_ring *ring, const struct rh_view *view)
 {
-	bool open = judge_is_open(judge);
-	if (!notice_look(&judge->notice, view, open) && !open && !judge->watches[LINE_OTHERS].ended && !judge->watches[LINE_QUOTA].ended)
+	bool open = false;
+	for (unsigned line = 0; line < LINES; line++)
+		open |= judge->watches[line].incident.open;
+	if (!notice_look(&judge->notice, view, judge_is_open(judge)) && !open)
 		return;
 	for (unsigned line = 0; line < LINES; line++)
 		watch_step(judge, (enum line)line, ring, view);

@@ -11,6 +11,8 @@ static const double ns_per_s = 1e9;
 static const double single_least_ns = 100e6, look_from_ns = 50e6;
 /* Fraction of a sample spent waiting from which a process stands still, and below which it goes on. */
 static const double stands_from = 0.6, goes_below = 0.3;
+/* Cpu time had for each second of waiting, a single wait, and multiples of a single wait that is a pause, that make up being choked. */
+static const double choked_cpu = 0.15, choked_single_ns = 50e6, choked_times = 3;
 static const uint64_t suspend_least_ns = 500000000;
 
 void notice_begin(struct notice *notice, const struct config *config)
@@ -112,7 +114,7 @@ static void stand(double *total_ns, uint64_t *since_ns, double fraction, double 
 
 /* What a process waited for in the sample, as fractions of the sample. */
 struct waits {
-	double run, io, memory;
+	double run, cpu, io, memory;
 	double run_longest_ns, stuck_longest_ns;
 	bool run_exact; /* single waits are known */
 };
@@ -122,16 +124,19 @@ struct waits {
 #undef LEVEL
 #define LEVEL(field) (HAS(field) ? (double)record->field : 0)
 
-static struct waits waits_of(const struct rh_process *record)
+static struct waits waits_of(const struct rh_process *record, uint64_t now_ns)
 {
+	/* A wait cannot have begun before the process did. */
+	const double age_ns = now_ns > record->start_time_ns ? (double)(now_ns - record->start_time_ns) : 0;
 	double memory = LEVEL(thrashing_delay_ms_per_s) + LEVEL(swapin_delay_ms_per_s) + LEVEL(reclaim_delay_ms_per_s) +
 	                LEVEL(compaction_delay_ms_per_s);
 	return (struct waits){
 	        .run = fmin(1, LEVEL(runnable_ms_per_s) / 1000),
+	        .cpu = LEVEL(cpu_pct) / 100,
 	        .io = fmin(1, LEVEL(blkio_delay_ms_per_s) / 1000),
 	        .memory = fmin(1, memory / 1000),
-	        .run_longest_ns = LEVEL(run_wait_max_ns),
-	        .stuck_longest_ns = LEVEL(stuck_wait_max_ns),
+	        .run_longest_ns = fmin(age_ns, LEVEL(run_wait_max_ns)),
+	        .stuck_longest_ns = fmin(age_ns, LEVEL(stuck_wait_max_ns)),
 	        .run_exact = HAS(run_wait_max_ns),
 	};
 }
@@ -143,6 +148,15 @@ static bool is_candidate(const struct rh_process *record)
 	       record->policy != RH_POLICY_idle && strncmp(record->command, own, sizeof(own) - 1) != 0;
 }
 
+/* It got a turn now and then, too short and too far between to get anywhere. From /proc single waits are not known. */
+static bool is_choked(const struct sufferer *sufferer, const struct waits *waits, double least_ns)
+{
+	if (!waits->run_exact)
+		return waits->run >= 0.9 && sufferer->run_ns >= least_ns;
+	return waits->run >= stands_from && waits->cpu <= choked_cpu * waits->run && waits->run_longest_ns >= choked_single_ns &&
+	       sufferer->run_ns >= choked_times * least_ns;
+}
+
 static void look_at_run(struct notice *notice, struct sufferer *sufferer, const struct rh_process *record, const struct waits *waits,
         uint64_t now_ns, double elapsed_ns)
 {
@@ -151,8 +165,7 @@ static void look_at_run(struct notice *notice, struct sufferer *sufferer, const 
 	stand(&sufferer->run_ns, &sufferer->run_since_ns, waits->run, elapsed_ns, now_ns);
 	if (waits->run_longest_ns >= least_ns)
 		note(kind, waits->run_longest_ns, ago(now_ns, waits->run_longest_ns), 1);
-	else if (!waits->run_exact && waits->run >= 0.9 &&
-	         sufferer->run_ns >= least_ns) /* single waits are not known: none was seen to end */
+	else if (is_choked(sufferer, waits, least_ns))
 		note(kind, sufferer->run_ns, sufferer->run_since_ns, 1);
 }
 
@@ -181,7 +194,7 @@ static void look_at_stuck(struct notice *notice, struct sufferer *sufferer, cons
 
 static void look_at_process(struct notice *notice, const struct rh_process *record, uint64_t now_ns, double elapsed_ns)
 {
-	struct waits waits = waits_of(record);
+	struct waits waits = waits_of(record, now_ns);
 	bool waited = waits.run >= stands_from || waits.io >= goes_below || waits.memory >= goes_below ||
 	              waits.run_longest_ns >= single_least_ns || waits.stuck_longest_ns >= single_least_ns;
 	if (!is_candidate(record))

@@ -118,7 +118,13 @@ static void memory_take(struct sums_process *row, const struct rh_process *recor
 	row->grown_bytes = row->mem_last_bytes - row->mem_least_bytes;
 }
 
-static void during_take(struct sums_process *row, const struct rh_process *record, double seconds)
+/* A wait cannot have begun before the process did. */
+static double wait_within(double wait_ns, const struct rh_process *record, uint64_t now_ns)
+{
+	return now_ns > record->start_time_ns ? fmin(wait_ns, (double)(now_ns - record->start_time_ns)) : 0;
+}
+
+static void during_take(struct sums_process *row, const struct rh_process *record, uint64_t now_ns, double seconds)
 {
 	double reclaim_ns = SPENT(reclaim_delay_ms_per_s) + SPENT(compaction_delay_ms_per_s);
 	row->cpu_ns += RATE(cpu_pct) * 1e7;
@@ -131,8 +137,8 @@ static void during_take(struct sums_process *row, const struct rh_process *recor
 	row->mem_blame_ns += SPENT(mem_blame_ms_per_s);
 	row->mem_wait_ns += reclaim_ns + SPENT(thrashing_delay_ms_per_s) + SPENT(swapin_delay_ms_per_s);
 	row->reclaim_ns += reclaim_ns;
-	row->run_longest_ns = fmax(row->run_longest_ns, LEVEL(run_wait_max_ns));
-	row->stuck_longest_ns = fmax(row->stuck_longest_ns, LEVEL(stuck_wait_max_ns));
+	row->run_longest_ns = fmax(row->run_longest_ns, wait_within(LEVEL(run_wait_max_ns), record, now_ns));
+	row->stuck_longest_ns = fmax(row->stuck_longest_ns, wait_within(LEVEL(stuck_wait_max_ns), record, now_ns));
 	row->bytes += RATE(disk_io_bytes_per_s);
 	row->pageins += RATE(pageins_per_s);
 	row->brief_count += LEVEL(brief_count);
@@ -150,7 +156,7 @@ static void record_take(struct sums *sums, const struct rh_process *record, uint
 	row->cpu_all_ns += RATE(cpu_pct) * 1e7;
 	row->blame_all_ns += SPENT(cpu_blame_ms_per_s);
 	if (during) {
-		during_take(row, record, seconds);
+		during_take(row, record, now_ns, seconds);
 	} else {
 		row->cpu_before_ns += RATE(cpu_pct) * 1e7;
 		row->blame_before_ns += SPENT(cpu_blame_ms_per_s);

@@ -9,6 +9,18 @@
 static const double ns_per_s = 1e9;
 /* A single wait for storage below this is no stand-still. */
 static const double single_least_ns = 100e6;
+/* As in notice.c: waits that are short, but leave next to nothing in between. */
+static const double choked_cpu = 0.15, choked_single_ns = 50e6, choked_times = 3;
+
+static double longest_for_cpu(const struct weighing *weighing, const struct sums_process *row)
+{
+	const double least_ns = weighing->config->pause_cpu_wait * ns_per_s;
+	bool choked = row->run_wait_ns >= choked_times * least_ns && row->cpu_ns <= choked_cpu * row->run_wait_ns &&
+	              row->run_longest_ns >= choked_single_ns;
+	if (row->run_longest_ns >= least_ns)
+		return row->run_longest_ns;
+	return choked ? fmin(row->run_wait_ns, (double)weighing->incident->kinds[NOTICE_RUN].longest_ns) : 0;
+}
 
 /* How long the process stood still at a stretch for that; 0 where it did not long enough. */
 static double longest_of(const struct weighing *weighing, const struct sums_process *row, enum pause_wait wait)
@@ -17,9 +29,7 @@ static double longest_of(const struct weighing *weighing, const struct sums_proc
 	const struct incident_kind *kinds = weighing->incident->kinds;
 	switch (wait) {
 	case PAUSE_WAIT_cpu:
-		return row->run_longest_ns >= config->pause_cpu_wait * ns_per_s && !(row->flags & RH_PROCESS_throttled)
-		               ? row->run_longest_ns
-		               : 0;
+		return row->flags & RH_PROCESS_throttled ? 0 : longest_for_cpu(weighing, row);
 	case PAUSE_WAIT_quota:
 		return row->run_longest_ns >= config->pause_cpu_wait * ns_per_s && row->flags & RH_PROCESS_throttled ? row->run_longest_ns
 		                                                                                                     : 0;
@@ -91,8 +101,8 @@ static void put_process(struct weighing *weighing, const struct sums_process *ro
 	        .pid = row->pid,
 	        .start_time_ns = row->start_time_ns,
 	        .threads = row->threads ? row->threads : 1,
-	        .longest_ns = (uint64_t)longest_ns,
-	        .total_ns = (uint64_t)total_of(row, wait, longest_ns),
+	        .longest_ns = whole_ns(longest_ns),
+	        .total_ns = whole_ns(total_of(row, wait, longest_ns)),
 	        .wait = (uint8_t)wait,
 	        .also_culprit = is_named(weighing, row),
 	        .cgroup_id = row->cgroup_id,

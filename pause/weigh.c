@@ -40,7 +40,8 @@ static void set_confidence(struct weighing *weighing, double class_ratio, bool r
 	}
 	pause->class_ratio = fminf((float)class_ratio, recorded ? 0.99F : pause->cap_ratio);
 	pause->both_ratio = fminf((float)(class_ratio * weighing->certainty), recorded ? 0.99F : pause->cap_ratio);
-	pause->word = (uint8_t)pause_word_for(pause->class_ratio, pause->both_ratio, recorded);
+	enum pause_word word = pause_word_for(pause->class_ratio, pause->both_ratio, recorded);
+	pause->word = (uint8_t)word;
 }
 
 /* ---- the machine and the monitor ---- */
@@ -299,11 +300,11 @@ static void place_in_time(struct weighing *weighing, const struct rh_view *newes
 	pause->span_ns = incident->last_ns - incident->onset_ns;
 	pause->ongoing = ongoing;
 	pause->onset_seen = machine->first_sample > 1 && machine->lost == 0;
-	pause->seen_ns = (uint64_t)fmin((double)pause->span_ns, machine->elapsed_ns);
+	pause->seen_ns = whole_ns(fmin((double)pause->span_ns, machine->elapsed_ns));
 	weighing->sums.machine.seen_ns = (double)pause->seen_ns;
 	pause->records_count = machine->records;
 	pause->lost_count = machine->lost;
-	pause->lateness_max_ns = (uint64_t)fmax(machine->lateness_max_ns, 0);
+	pause->lateness_max_ns = whole_ns(machine->lateness_max_ns);
 	pause->signals = machine->signals;
 	pause->first_sample = machine->first_sample;
 	pause->last_sample = machine->last_sample;

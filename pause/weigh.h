@@ -31,6 +31,12 @@ struct weighing {
  */
 bool weigh(const struct config *config, struct rh_ring *ring, const struct incident *incident, bool ongoing, struct pause *ret_pause);
 
+/* Nanoseconds as a whole number; below 0, or none at all, 0. */
+static inline uint64_t whole_ns(double ns)
+{
+	return ns > 0 ? (uint64_t)ns : 0;
+}
+
 /* ---- parts, in files of their own ---- */
 
 /* accuse.c: sets who is blamed for a class, and how sure that is. Each returns false if nobody stood still because of another. */
