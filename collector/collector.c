@@ -143,9 +143,9 @@ static void tick_serve(struct collector *collector)
 	}
 	if (collector->publish.rings != rings)
 		log_say(LOG_WARNING_, "ring", "the ring was removed or replaced: a new one has been created");
-	stillness_done(&collector->stillness, collector->tick.due_ns);
 	if (!is_stepped(collector))
 		pace_adapt(collector, self_cpu_ns() - cpu_ns + hooks_ns(collector));
+	stillness_done(&collector->stillness, collector->tick.due_ns);
 }
 
 /* ---- life ---- */

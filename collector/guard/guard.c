@@ -186,11 +186,13 @@ static void sleep_once(struct sleeper *sleeper, uint64_t earlier_ns)
 static uint64_t boost_at_ns(const struct guard *guard)
 {
 	uint64_t expected_ns = atomic_load_explicit(&guard->expected_ns, memory_order_acquire);
-	bool is_awaited = guard->boost_after_ns > 0 && expected_ns > 0 && !atomic_load_explicit(&guard->is_boosted, memory_order_relaxed);
-	return is_awaited ? expected_ns + guard->boost_after_ns : UINT64_MAX;
+	return guard->boost_after_ns > 0 && expected_ns > 0 ? expected_ns + guard->boost_after_ns : UINT64_MAX;
 }
 
-/* The caller's sample is overdue: into a class in which it gets a cpu. */
+/*
+ * The caller's sample is overdue: into a class in which it gets a cpu. Again at each wake-up while it is, for guard_done() of the sample before may have come
+ * in between; for one that is in that class nothing changes.
+ */
 static void boost(struct guard *guard)
 {
 	if (set_deadline(guard->caller, BOOST_RUNTIME_MS * (uint64_t)NS_PER_MS, BOOST_PERIOD_MS * (uint64_t)NS_PER_MS) < 0 &&
@@ -198,9 +200,16 @@ static void boost(struct guard *guard)
 		guard->boost_after_ns = 0; /* and will not be permitted the next time */
 		return;
 	}
-	atomic_fetch_add_explicit(&guard->boosts, 1, memory_order_relaxed);
-	/* Pairs with the acquire of guard_done(), which may come in between: the next one then takes the boost back. */
-	atomic_store_explicit(&guard->is_boosted, true, memory_order_release);
+	/* Pairs with the acquire of guard_done(). */
+	if (!atomic_exchange_explicit(&guard->is_boosted, true, memory_order_release))
+		atomic_fetch_add_explicit(&guard->boosts, 1, memory_order_relaxed);
+}
+
+/* The next point of its grid, or the moment of the next boost. */
+static void guard_sleep(struct guard *guard)
+{
+	bool is_boosted = atomic_load_explicit(&guard->is_boosted, memory_order_relaxed);
+	sleep_once(&guard->self, is_boosted ? UINT64_MAX : boost_at_ns(guard));
 }
 
 static void *guard_main(void *argument)
@@ -213,7 +222,7 @@ static void *guard_main(void *argument)
 	(void)capability_keep(guard->boost_after_ns > 0 ? CAPABILITY(CAP_SYS_NICE) : 0);
 	sem_post(&guard->ready);
 	while (!is_stopped(sleeper)) {
-		sleep_once(sleeper, boost_at_ns(guard));
+		guard_sleep(guard);
 		if (boost_at_ns(guard) <= clock_now_ns(CLOCK_MONOTONIC))
 			boost(guard);
 	}
@@ -386,7 +395,7 @@ void guard_close(struct guard **guard)
 	bool ended = sleeper_join(&closing->self, &until);
 	for (uint32_t i = 0; i < closing->count; i++)
 		ended &= sleeper_join(&closing->canaries[i], &until);
-	guard_done(closing);
+	guard_done(closing, 0);
 	if (!ended)
 		return;
 	sem_destroy(&closing->ready);
@@ -400,13 +409,12 @@ void guard_expect(struct guard *guard, uint64_t due_ns)
 	atomic_store_explicit(&guard->expected_ns, due_ns, memory_order_release);
 }
 
-void guard_done(struct guard *guard)
+void guard_done(struct guard *guard, uint64_t next_ns)
 {
-	atomic_store_explicit(&guard->expected_ns, 0, memory_order_release);
-	if (!atomic_load_explicit(&guard->is_boosted, memory_order_acquire))
-		return;
-	(void)set_attributes(0, &guard->before); /* to a lower class: always permitted */
-	atomic_store_explicit(&guard->is_boosted, false, memory_order_release);
+	/* All of it before the class, with which the cpu may be gone until the next boost. */
+	atomic_store_explicit(&guard->expected_ns, next_ns, memory_order_release);
+	if (atomic_exchange_explicit(&guard->is_boosted, false, memory_order_acquire))
+		(void)set_attributes(0, &guard->before); /* to a lower class: always permitted */
 }
 
 /* Takes the lateness noted so far, and how long it has been overdue by now. */

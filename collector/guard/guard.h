@@ -48,11 +48,14 @@ struct guard; /* owned by the caller of guard_open() until guard_close() */
  */
 int guard_open(const struct guard_options *options, struct guard **ret_guard);
 
-/* The next sample is due, or will be done, at that time of CLOCK_MONOTONIC. One store. */
+/* The sample at work should be done at that time of CLOCK_MONOTONIC. One store. */
 void guard_expect(struct guard *guard, uint64_t due_ns);
 
-/* The sample is done: a boosted caller goes back to the class it had. No system call unless it was boosted. */
-void guard_done(struct guard *guard);
+/*
+ * The sample is done, and the next one is due at that time of CLOCK_MONOTONIC, 0 for none: a boosted caller goes back to the class it had, and may get no cpu
+ * from then on until it is overdue again. No system call unless it was boosted.
+ */
+void guard_done(struct guard *guard, uint64_t next_ns);
 
 /* Takes the reading and begins the next. No system call but for clocks. */
 void guard_read(struct guard *guard, uint64_t late_from_ns, struct guard_reading *ret_reading);

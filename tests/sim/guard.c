@@ -135,7 +135,7 @@ static void an_overdue_caller_is_boosted_and_goes_back(void **state)
 	while (clock_now_ns(CLOCK_MONOTONIC) < begin_ns + 200 * (uint64_t)NS_PER_MS)
 		; /* overdue, and not done */
 	int boosted = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
-	guard_done(guard);
+	guard_done(guard, 0);
 	int back = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
 	guard_read(guard, 1, &reading);
 	hog_end(hog);
