@@ -15,7 +15,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { ROWS_MOST = 12, CARRIERS_MOST = 4, WHO_COLUMN = 20, HOW_COLUMN = 48 };
+enum { ROWS_MOST = 12, CARRIERS_MOST = 4, WHO_COLUMN = 20, HOW_COLUMN = 48, FIRST_MOST = 10, SECOND_MOST = 14 };
 
 /* ---- values ---- */
 
@@ -109,7 +109,7 @@ static void add_swap(char *list, size_t size, const json_t *place)
 	double total = document_number(place, "swap_total_bytes"), used = document_number(place, "swap_used_bytes");
 	char figure[PAUSE_FIGURE_BYTES], share[PAUSE_FIGURE_BYTES];
 
-	if (isnan(total) || total < 0)
+	if (isnan(total) || total < 0 || !(document_number(place, "mem_total_bytes") > 0))
 		return;
 	if (total == 0)
 		add(list, size, "no swap");
@@ -122,7 +122,8 @@ static void add_swap(char *list, size_t size, const json_t *place)
 		                               : strcat(pause_share_text(used / total, share), " used"));
 }
 
-static void print_place(struct page *page, const json_t *document)
+/* `boot` where the line above had no room for it. */
+static void print_place(struct page *page, const json_t *document, const char *boot)
 {
 	const uint64_t day_ns = 86400 * (uint64_t)NS_PER_S;
 	const json_t *place = document_object(document, "place");
@@ -145,6 +146,8 @@ static void print_place(struct page *page, const json_t *document)
 		add(list, sizeof(list), "up %" PRIu64 " d %" PRIu64 " h", up_ns / day_ns, up_ns % day_ns / (day_ns / 24));
 	else if (up_ns > 0)
 		add(list, sizeof(list), "up %s", pause_duration_text(up_ns, figure));
+	if (boot[0])
+		add(list, sizeof(list), "boot %.8s", boot);
 	page_to(page, 2);
 	page_flow(page, 2, "", list[0] ? list : "nothing is known of the machine");
 	page_end(page);
@@ -164,7 +167,8 @@ void blocks_head(struct page *page, const struct explanation *explanation)
 	page_text(page, explanation->id, TABLE_BOLD);
 	page_print(page, "  %.20s  %s%s%s  %s", class[0] ? class : "(no class)", json_is_false(seen) ? "at least " : "",
 	        pause_duration_text(document_ns(document, "duration_us"), duration), ongoing ? " so far" : "", start);
-	if (boot[0] && page->column + sizeof("  boot 01234567") - 1 <= PAGE_WIDTH)
+	bool beside = page->column + strlen("  boot 01234567") <= PAGE_WIDTH;
+	if (boot[0] && beside)
 		page_print(page, "  boot %.8s", boot);
 	page_end(page);
 	if (strcmp(state, "interim") == 0) {
@@ -173,7 +177,7 @@ void blocks_head(struct page *page, const struct explanation *explanation)
 		                                     : "it lasts still, and may be judged otherwise at its end");
 		page_end(page);
 	}
-	print_place(page, document);
+	print_place(page, document, beside ? "" : boot);
 }
 
 /* ---- verdict ---- */
@@ -207,7 +211,7 @@ static void word_meaning(const char *word, char *out, size_t size)
 
 	snprintf(out, size, "%.24s", word[0] ? word : "no word");
 	if (strcmp(word, "unclear") == 0)
-		snprintf(out, size, "unclear = kind alone 0.55 or more");
+		snprintf(out, size, "unclear = kind 0.55 or more");
 	else if (strcmp(word, "unexplained") == 0)
 		snprintf(out, size, "unexplained = kind under 0.55");
 	else if (strcmp(word, "recorded") == 0)
@@ -224,6 +228,7 @@ static void print_confidence(struct page *page, const json_t *document)
 	double class = document_number(confidence, "class_ratio"), both = document_number(confidence, "both_ratio"),
 	       cap = document_number(confidence, "cap_ratio");
 	const char *reason = document_text(confidence, "cap_reason");
+	bool capped = cap > 0 && cap < 1 && strcmp(document_text(confidence, "basis"), "recorded") != 0;
 	char meaning[80], kind[16] = "-", all[16] = "-";
 
 	if (!isnan(class))
@@ -233,11 +238,11 @@ static void print_confidence(struct page *page, const json_t *document)
 	word_meaning(document_text(confidence, "word"), meaning, sizeof(meaning));
 	page_to(page, 2);
 	page_flow_print(page, 4, "kind %.8s, kind and culprit %.8s (%s", kind, all, meaning);
-	if (!isnan(cap) && cap > 0 && cap < 1)
-		page_print(page, "; cap now %.2f", cap);
-	page_print(page, ")");
+	if (capped)
+		page_flow_print(page, 4, "; cap now %.2f", cap);
+	page_text(page, ")", TABLE_PLAIN);
 	page_end(page);
-	if (reason[0] && cap > 0 && cap < 1) {
+	if (reason[0] && capped) {
 		page_to(page, 2);
 		page_flow_print(page, 4, "the cap: %s", reason);
 		page_end(page);
@@ -277,7 +282,9 @@ static void print_coverage(struct page *page, const json_t *document)
 	        isnan(seen)              ? "not known"
 	        : seen_ns >= duration_ns ? "all "
 	                                 : "",
-	        isnan(seen) ? "" : pause_duration_text(seen_ns < duration_ns ? seen_ns : duration_ns, figure));
+	        isnan(seen)    ? ""
+	        : seen_ns == 0 ? "nothing"
+	                       : pause_duration_text(seen_ns < duration_ns ? seen_ns : duration_ns, figure));
 	size_t used = strlen(list);
 	if (!isnan(seen) && seen_ns < duration_ns)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, " of it");
@@ -307,7 +314,8 @@ void blocks_verdict(struct page *page, const struct explanation *explanation)
 	print_confidence(page, document);
 	print_said(page, document);
 	print_coverage(page, document);
-	if (caveat[0] && !strstr(document_text(document, "sentence"), caveat)) {
+	bool told = strstr(document_text(document, "sentence"), caveat) || strncmp(caveat, "earlier said", strlen("earlier said")) == 0;
+	if (caveat[0] && !told) {
 		page_to(page, 2);
 		page_flow_print(page, 4, "caveat: %s", caveat);
 		page_end(page);
@@ -337,6 +345,8 @@ static void print_rows(struct page *page, const struct row *titles, const struct
 		second = wider(page, second, rows[i].second);
 	}
 	second = wider(page, second, titles->second);
+	first = first < FIRST_MOST ? first : FIRST_MOST;
+	second = second < SECOND_MOST ? second : SECOND_MOST;
 	size_t end = 2 + first + 1 + second < WHO_COLUMN - 1 ? WHO_COLUMN - 2 : 2 + first + 1 + second, who = end + 2;
 	for (size_t i = 0; i <= count; i++) {
 		const struct row *row = i == 0 ? titles : &rows[i - 1];
@@ -365,7 +375,7 @@ static struct metric metric_of(const char *name)
 {
 	static const struct metric metrics[] = {
 	        {"cpu_time", "of CPU time where others waited", "CPU time"},
-	        {"interrupts", "of the time in its interrupts", "amount"},
+	        {"interrupts", "of the time in its interrupts", ""},
 	        {"memory_taken", "taken in (growth + pages read back)", "taken"},
 	        {"bytes_moved", "moved", "moved"},
 	        {"lock_wait", "of waiting", "waiting"},
@@ -386,7 +396,11 @@ static void how_text(const json_t *culprit, char *out, size_t size)
 
 	snprintf(out, size, "%s", how);
 	if (!how[0] && priority > 0)
-		snprintf(out, size, "real-time %.16s %" PRIu64, policy, priority);
+		snprintf(out, size, "real-time %s %" PRIu64,
+		        strcmp(policy, "rr") == 0     ? "RR"
+		        : strcmp(policy, "fifo") == 0 ? "FIFO"
+		                                      : "",
+		        priority);
 	else if (!how[0] && !isnan(nice) && nice != 0)
 		snprintf(out, size, "nice %.0f", nice);
 	size_t used = strnlen(out, size);
@@ -405,7 +419,8 @@ static void add_others(struct row *rows, size_t *count, int share, double amount
 	struct row *row = &rows[(*count)++];
 	*row = (struct row){0};
 	snprintf(row->first, sizeof(row->first), "%d%%", share);
-	blocks_value(total - amount > 0 ? total - amount : NAN, document_text(metric, "unit"), row->second);
+	if (strcmp(document_text(metric, "unit"), "ratio") != 0)
+		blocks_value(total - amount > 0 ? total - amount : NAN, document_text(metric, "unit"), row->second);
 	if (others > 0)
 		snprintf(row->who, sizeof(row->who), "%s others", blocks_value((double)others, "count", number));
 	else
@@ -434,7 +449,8 @@ static size_t culprit_rows(const json_t *document, struct row rows[ROWS_MOST])
 			shared = true;
 		}
 		amounts += isnan(amount) ? 0 : amount;
-		blocks_value(amount, unit, row->second);
+		if (strcmp(unit, "ratio") != 0) /* of which the share says the same */
+			blocks_value(amount, unit, row->second);
 		snprintf(row->who, sizeof(row->who), "%.120s%s", document_text(culprit, "name"),
 		        document_is_true(culprit, "exited") && !strstr(document_text(culprit, "name"), "exited") ? ", exited" : "");
 		how_text(culprit, row->how, sizeof(row->how));
@@ -456,7 +472,7 @@ static void print_carriers(struct page *page, const json_t *document)
 		page_to(page, 2);
 		page_flow_print(page, 4, "carrier: %.100s%s%.100s%s did the work", document_text(culprit, "name"), how[0] ? " (" : "", how,
 		        how[0] ? ")" : "");
-		page_flow_print(page, 4, behalf[0] ? " for %.100s" : ", who asked is not known", behalf);
+		page_flow_print(page, 4, behalf[0] ? " for %.100s" : "; who asked is not known", behalf);
 		page_end(page);
 		printed++;
 	}
@@ -485,7 +501,7 @@ void blocks_culprits(struct page *page, const json_t *document)
 	bool candidates = count > 0 && strcmp(document_text(document_item(culprits, 0), "role"), "candidate") == 0;
 	page_text(page, "CULPRITS", TABLE_BOLD);
 	if (candidates)
-		page_print(page, "  candidates: none of them is named");
+		page_print(page, "  candidates only");
 	if (count > 0 && total > 0 && strcmp(document_text(metric, "unit"), "ratio") != 0)
 		page_print(page, "%s%s %s", candidates ? "; " : "  ", blocks_value(total, document_text(metric, "unit"), value), told.of);
 	page_end(page);
@@ -537,6 +553,14 @@ static void add_other_victims(const json_t *document, struct row *rows, size_t *
 	        tasks - named == 1 ? "" : "s");
 }
 
+static void time_text(const json_t *victim, const char *key, char *out)
+{
+	char figure[PAUSE_FIGURE_BYTES];
+
+	snprintf(out, PAUSE_FIGURE_BYTES, "%s",
+	        isnan(document_number(victim, key)) ? "-" : pause_duration_text(document_ns(victim, key), figure));
+}
+
 static size_t victim_rows(const json_t *document, struct row rows[ROWS_MOST])
 {
 	const json_t *victims;
@@ -550,8 +574,8 @@ static size_t victim_rows(const json_t *document, struct row rows[ROWS_MOST])
 			continue;
 		struct row *row = &rows[used++];
 		*row = (struct row){0};
-		pause_duration_text(document_ns(victim, "longest_wait_us"), row->first);
-		pause_duration_text(wait_ns, row->second);
+		time_text(victim, "longest_wait_us", row->first);
+		time_text(victim, "total_wait_us", row->second);
 		snprintf(row->who, sizeof(row->who), "%.120s", document_text(victim, "name"));
 		size_t length = strlen(row->who);
 		if (threads > 1)

@@ -77,10 +77,10 @@ bool find_read(const char *text, uint64_t now_ns, struct storage_pause_key *ret_
 
 unsigned find_digits(struct find_ids *ids, const struct storage_pause *pause)
 {
-	if (ids->digits > 0 && strcmp(ids->boot_id, pause->boot_id) == 0)
-		return ids->digits;
+	bool same_boot = ids->digits > 0 && strcmp(ids->boot_id, pause->boot_id) == 0;
+
 	snprintf(ids->boot_id, sizeof(ids->boot_id), "%s", pause->boot_id);
-	for (ids->digits = FIND_DIGITS_LEAST; ids->digits < FIND_DIGITS_MOST; ids->digits++) {
+	for (ids->digits = same_boot ? ids->digits : FIND_DIGITS_LEAST; ids->digits < FIND_DIGITS_MOST; ids->digits++) {
 		struct storage_pause_key key = {.number = pause->number};
 		struct storage_pause found;
 		char *document = NULL;

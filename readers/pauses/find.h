@@ -20,14 +20,17 @@ bool find_read(const char *text, uint64_t now_ns, struct storage_pause_key *ret_
 /* Does an argument look like "-2": the one before the last? */
 bool find_is_back(const char *argument);
 
-/* Shortest ids of one boot after the other. Begin with {0} and the storage. */
+/* Shortest ids of one pause after the other. Begin with {0} and the storage. */
 struct find_ids {
 	struct storage *storage; /* borrowed */
-	char boot_id[40];        /* private: the boot asked for last, and the digits that it takes */
+	char boot_id[40];        /* private: the boot asked for last, and the digits that its pauses took so far */
 	unsigned digits;
 };
 
-/* How many digits of its boot id a pause needs, 4 to 8, to be no other's. Cost: up to 5 queries, where the boot is another than before. */
+/*
+ * How many digits of its boot id a pause needs, 4 to 8, to be no other's; at least as many as those of its boot before it, so that they look alike.
+ * Cost: a query, and one more for each digit above 4.
+ */
 unsigned find_digits(struct find_ids *ids, const struct storage_pause *pause);
 
 /* "7c1f-44". Returns out. */

@@ -93,12 +93,38 @@ void page_cell(struct page *page, size_t width, bool right, const char *text)
 	write_safe(page, safe, TABLE_PLAIN);
 }
 
+/* Takes the next word from a text that it cuts up; what is quoted is one word where `quotes` is set. NULL at the end. */
+static char *next_word(char **rest, bool quotes)
+{
+	char *word = *rest + strspn(*rest, " "), quote = '\0', *end = word;
+
+	if (!*word)
+		return NULL;
+	for (; *end && (*end != ' ' || quote); end++)
+		if (quotes && (*end == '\'' || *end == '"') && (!quote || quote == *end))
+			quote = quote ? '\0' : *end;
+	*rest = *end ? end + 1 : end;
+	*end = '\0';
+	return word;
+}
+
+bool page_flows(const struct page *page, size_t indent, const char *continued, const char *text)
+{
+	char safe[PAGE_TEXT_BYTES], *rest = safe;
+	bool fits = true;
+
+	make_safe(page, text, safe);
+	for (char *word; (word = next_word(&rest, continued[0] != '\0'));)
+		fits = fits && indent + text_columns(word) + strlen(continued) <= PAGE_WIDTH;
+	return fits;
+}
+
 void page_flow(struct page *page, size_t indent, const char *continued, const char *text)
 {
-	char safe[PAGE_TEXT_BYTES], *rest = NULL;
+	char safe[PAGE_TEXT_BYTES], *rest = safe;
 	make_safe(page, text, safe);
 	bool first = safe[0] != ' ' || page->column <= indent; /* a blank ahead parts it from what stands there already */
-	for (char *word = strtok_r(safe, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+	for (char *word; (word = next_word(&rest, continued[0] != '\0'));) {
 		size_t blank = first ? 0 : 1;
 		bool fits = page->column + blank + text_columns(word) + strlen(continued) <= PAGE_WIDTH;
 		if (!fits && page->column > indent) {

@@ -31,11 +31,14 @@ void page_to(struct page *page, size_t column);
 /*
  * Writes words, broken into lines between them; lines after the first begin at `indent`. The last line stays open. Runs of blanks become one;
  * one ahead of the first word parts it from what the line holds.
- *   continued  what a broken line ends in: "", or " \\" of a command that is to be pasted
+ *   continued  what a broken line ends in: "", or " \\" of a command that is to be pasted, which is not broken within quotes
  */
 void page_flow(struct page *page, size_t indent, const char *continued, const char *text);
 
-/* The same for what a format makes. */
+/* Has page_flow() no word to cut, because it is longer than a line? */
+bool page_flows(const struct page *page, size_t indent, const char *continued, const char *text);
+
+/* page_flow() for what a format makes. */
 void page_flow_print(struct page *page, size_t indent, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Ends the line. */

@@ -128,8 +128,7 @@ static void describe(struct page *page, struct cause *cause, const json_t *item)
 		snprintf(cause->words, sizeof(cause->words), "rejected");
 	}
 	size_t wide = page_columns(page, cause->words);
-	cause->is_brief =
-	        rejected && wide < SECOND_COLUMN - REASON_COLUMN && page_columns(page, cause->class) < REASON_COLUMN - CLASS_COLUMN;
+	cause->is_brief = wide < SECOND_COLUMN - REASON_COLUMN && page_columns(page, cause->class) < REASON_COLUMN - CLASS_COLUMN;
 }
 
 /* Reads what is said of each class but the pause's own: those of the document in its order, then those that it leaves out. */
@@ -277,7 +276,10 @@ static void print_remedy(struct page *page, const json_t *item, unsigned number)
 	page_end(page);
 	if (command[0]) {
 		page_to(page, INDENT);
-		page_flow(page, INDENT, " \\", command);
+		if (page_flows(page, INDENT, " \\", command))
+			page_flow(page, INDENT, " \\", command);
+		else
+			page_text(page, "(its command is too long for a line; --json has it)", TABLE_PLAIN);
 		page_end(page);
 	}
 	if (undo[0]) {
