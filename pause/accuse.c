@@ -12,7 +12,7 @@ static const double ns_per_s = 1e9;
 static const double page_bytes = 4096; /* at least, for each major fault */
 /* Less than this does not make memory short. */
 static const double taken_least_bytes = 4 << 20;
-static const double carrier_from = 0.15, listed_from = 0.03;
+static const double carrier_from = 0.15, listed_from = 0.03, amount_least = 0.3;
 
 /* ---- whom to name ---- */
 
@@ -135,6 +135,30 @@ static void list(struct weighing *weighing)
 
 /* ---- cpu ---- */
 
+/*
+ * Two measures of the same: the blame, and the cpu time that it was taken with. Who leads in both is named if one of them is clear; who leads in blame
+ * without having had a good part of the cpu time is not.
+ */
+static void compare_amounts(struct weighing *weighing)
+{
+	const struct parties *parties = &weighing->parties;
+	double total = amount_in_all(weighing), named = 0, next = 0;
+	if (parties->count == 0 || total <= 0)
+		return;
+	double first = parties->list[0].cpu_ns / total;
+	for (uint32_t i = 1; i < parties->count; i++)
+		next = fmax(next, parties->list[i].cpu_ns / total);
+	for (uint32_t i = 0; i < weighing->named; i++)
+		named += parties->list[i].cpu_ns / total;
+	if (weighing->named != 1 && first > 0.5 && first >= 2 * next && parties_share(parties, 0) >= amount_least) {
+		weighing->named = 1;
+		weighing->certainty = 0.8;
+	} else if (weighing->named > 0 && named < amount_least) {
+		weighing->named = 0;
+		weighing->certainty = 0.5;
+	}
+}
+
 bool accuse_cpu(struct weighing *weighing)
 {
 	struct sums *sums = &weighing->sums;
@@ -144,6 +168,7 @@ bool accuse_cpu(struct weighing *weighing)
 	parties_weigh_net(&weighing->parties, sums);
 	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
+	compare_amounts(weighing);
 	if (victims_take(weighing, PAUSE_WAIT_cpu) <= 0)
 		return false;
 	list(weighing);

@@ -370,7 +370,7 @@ static void put_evidence(struct json *json, const struct pause *p)
 		put_bool(json, "for", !evidence->against);
 		PUT_FIELD(json, "signal", evidence->signal);
 		put_value(json, "value", evidence->value, evidence->unit);
-		PUT_FIELD(json, "unit", evidence->unit);
+		put_field(json, "unit", unit_name(evidence->unit), sizeof(evidence->unit));
 		put_value(json, "usual", evidence->usual, evidence->unit);
 		PUT_TEXT(json, "text", evidence->text);
 		json_object_end(json);
@@ -388,7 +388,7 @@ static void put_refutation(struct json *json, const struct pause_alternative *ot
 	json_object_begin(json);
 	PUT_FIELD(json, "signal", other->signal);
 	put_value(json, "value", other->value, other->unit);
-	PUT_FIELD(json, "unit", other->unit);
+	put_field(json, "unit", unit_name(other->unit), sizeof(other->unit));
 	json_object_end(json);
 }
 
@@ -411,25 +411,18 @@ static void put_alternatives(struct json *json, const struct pause *p)
 
 static void put_signals(struct json *json, const struct pause *p)
 {
-	static const struct {
-		unsigned bit;
-		const char *name, *text, *lost, *enable;
-	} signals[] = {
-#define RH_SIGNAL(bit_, name_, text_, lost_, enable_) {(bit_), #name_, text_, lost_, enable_},
-#include "rogue/signals.def"
-	};
-
 	json_key(json, "signals");
 	json_array_begin(json);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		bool live = p->signals >> signals[i].bit & 1;
+	for (size_t i = 0; i < sizeof(rh_signal_rows) / sizeof(rh_signal_rows[0]); i++) {
+		const struct rh_signal_row *row = &rh_signal_rows[i];
+		bool live = p->signals >> row->bit & 1;
 		json_object_begin(json);
-		put_word(json, "name", signals[i].name);
+		put_word(json, "name", row->name);
 		put_word(json, "state", live ? "ok" : "absent");
 		put_none(json, "reason"); /* `rogue-hunter doctor` tells it, on the machine itself */
-		put_field(json, "would_tell", live ? "" : signals[i].text, SIZE_MAX);
-		put_field(json, "lost", live ? "" : signals[i].lost, SIZE_MAX);
-		put_field(json, "enable", live ? "" : signals[i].enable, SIZE_MAX);
+		put_field(json, "would_tell", live ? "" : row->text, SIZE_MAX);
+		put_field(json, "lost", live ? "" : row->lost, SIZE_MAX);
+		put_field(json, "enable", live ? "" : row->enable, SIZE_MAX);
 		json_object_end(json);
 	}
 	json_array_end(json);

@@ -12,9 +12,6 @@ enum { ROWS = 512, GENERATIONS = 64, COMMAND_TEXT = 3 * RH_COMMAND_BYTES };
 
 /* A member below this part of the group's greatest is no part of what the group did; this part of the metric must descend from the ancestor. */
 static const double member_least = 0.05, kin_least = 0.9;
-/* Part of the blame that counts whatever was suffered: where a hundred hogs keep each other waiting, one victim more is lost in the noise. */
-static const double gross_part = 0.02;
-
 /* ---- names ---- */
 
 static char *command_text(const char *command, char out[COMMAND_TEXT])
@@ -225,12 +222,20 @@ void parties_build(struct parties *parties, struct sums *sums)
 	sort(parties, sums);
 }
 
+/*
+ * Half of the weight is what was inflicted less what was suffered, which is exact where a party's own cpus are its own; half is what falls on others if
+ * the waiting of all was mixed, which is nearer to the truth where many parties press upon the same cpus.
+ */
 void parties_weigh_net(struct parties *parties, const struct sums *sums)
 {
+	double waited_ns = 0;
 	parties->weight_total = 0;
+	for (uint32_t i = 0; i < sums->count; i++)
+		waited_ns += sums->rows[i].run_wait_ns;
 	for (uint32_t i = 0; i < parties->count; i++) {
 		struct party *party = &parties->list[i];
-		party->weight = fmax(party->metric - party->run_wait_ns, 0) + gross_part * party->metric;
+		double own_part = waited_ns > 0 ? fmin(1, party->run_wait_ns / waited_ns) : 0;
+		party->weight = 0.5 * fmax(party->metric - party->run_wait_ns, 0) + 0.5 * party->metric * (1 - own_part);
 		parties->weight_total += party->weight;
 	}
 	sort(parties, sums);

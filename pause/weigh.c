@@ -173,7 +173,17 @@ static void add_up(struct weighing *weighing)
 /* Was storage slow at that time? Then waits of unknown sort, for the journal of a file system above all, are its doing. */
 static bool storage_was_slow(const struct sums_machine *machine)
 {
-	return machine->disk_busy_max >= 0.5 && machine->disk_latency_max_ns >= 50e6;
+	return (machine->disk_busy_max >= 0.5 && machine->disk_latency_max_ns >= 50e6) || machine->disk_busy_max >= 0.9 ||
+	       machine->psi_io_ns >= 0.5 * machine->elapsed_ns;
+}
+
+/* Is it known who held the locks for a good part of the waits of unknown sort? */
+static bool locks_are_known(const struct weighing *weighing)
+{
+	double known_ns = 0;
+	for (uint32_t i = 0; i < weighing->sums.count; i++)
+		known_ns += weighing->sums.rows[i].lock_blame_ns;
+	return known_ns >= 0.3 * weighing->stuck_ns && known_ns > 0;
 }
 
 static bool try_class(struct weighing *weighing, enum pause_class class)
@@ -217,15 +227,17 @@ static unsigned order_classes(const struct weighing *weighing, enum pause_class 
 		classes[count++] = PAUSE_CLASS_oom;
 	if (kinds[NOTICE_MEMORY].active && weighing->memory_ns >= 0.25 * most_ns)
 		classes[count++] = PAUSE_CLASS_memory;
-	bool stuck_first = kinds[NOTICE_STUCK].active && weighing->stuck_ns > weighing->io_ns && weighing->stuck_ns > weighing->run_ns;
-	if (stuck_first && !slow)
+	bool stuck = kinds[NOTICE_STUCK].active && (!slow || locks_are_known(weighing));
+	bool journal = kinds[NOTICE_STUCK].active && !stuck &&
+	               (double)kinds[NOTICE_STUCK].longest_ns >= weighing->config->pause_io_wait * ns_per_s;
+	bool stuck_first = stuck && weighing->stuck_ns > weighing->io_ns && weighing->stuck_ns > weighing->run_ns;
+	if (stuck_first)
 		classes[count++] = PAUSE_CLASS_stuck;
-	if ((kinds[NOTICE_IO].active || (kinds[NOTICE_STUCK].active && slow)) &&
-	        weighing->io_ns + (slow ? weighing->stuck_ns : 0) >= 0.5 * weighing->run_ns)
+	if ((kinds[NOTICE_IO].active || journal) && weighing->io_ns + (journal ? weighing->stuck_ns : 0) >= 0.5 * weighing->run_ns)
 		classes[count++] = PAUSE_CLASS_io;
 	if (kinds[NOTICE_RUN].active)
 		classes[count++] = PAUSE_CLASS_cpu;
-	if (kinds[NOTICE_STUCK].active && !stuck_first)
+	if (stuck && !stuck_first)
 		classes[count++] = PAUSE_CLASS_stuck;
 	if (kinds[NOTICE_IO].active)
 		classes[count++] = PAUSE_CLASS_io;
