@@ -61,7 +61,7 @@ static void continue_stopped(struct stage *stage)
 	stage->stopped = 0;
 }
 
-static void remove_folder(const char *path)
+void clear_folder(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
@@ -107,6 +107,6 @@ void clear_rest(struct stage *stage)
 	for (uint32_t i = 0; i < stage->group_count && i < STAGE_GROUPS; i++)
 		remove_group(stage->groups[i]);
 	for (uint32_t i = 0; i < stage->folder_count && i < STAGE_FOLDERS; i++)
-		remove_folder(stage->folders[i]);
+		clear_folder(stage->folders[i]);
 	stage->group_count = stage->folder_count = 0;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "readers/common/options.h"
 #include "readers/common/output.h"
+#include "readers/drill/own.h"
 #include "readers/drill/result.h"
 #include "readers/drill/table.h"
 
@@ -18,11 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_SECONDS = 3, MOST_SECONDS = 30, MOST_ROUNDS = 1000, BETWEEN_LEAST_MS = 2000, BETWEEN_MOST_MS = 4000 };
+enum { EXIT_NO_DAEMON = 3, DEFAULT_SECONDS = 3, MOST_SECONDS = 30, MOST_ROUNDS = 1000, BETWEEN_LEAST_MS = 2000, BETWEEN_MOST_MS = 4000 };
 
 static const char help_text[] =
-        "usage: rogue-hunter drill KIND|all [--seconds N] [--rounds N] [--seed N] [--dir FOLDER] [--dry-run] [--json]\n"
-        "                          [--name NAME] [--db FILE]\n"
+        "usage: rogue-hunter drill KIND|all [--seconds N] [--rounds N] [--seed N] [--dir FOLDER] [--json]\n"
+        "                          [--name NAME] [--db FILE] | [--own] | [--dry-run]\n"
         "       rogue-hunter drill [--json]\n"
         "\n"
         "Makes something pause, for a few seconds and in a bounded way, and reports whether the running daemon noticed it,\n"
@@ -35,6 +36,7 @@ static const char help_text[] =
         "                middling ones with plain names (drawn from the clock)\n"
         "  --dir FOLDER  where files are put, on a disk (the folder of the database, else TMPDIR, else /var/tmp)\n"
         "  --dry-run     only inject, and report what the victims measured; takes no daemon\n"
+        "  --own         with a daemon for the drill alone, that is removed afterwards\n"
         "  --json        one JSON object a line for each round\n"
         "  --name NAME   of the daemon of that name\n"
         "  --db FILE     with this database\n"
@@ -48,7 +50,7 @@ struct request {
 	const char *directory;
 	const struct drill_kind *kind; /* NULL for all */
 	uint64_t rounds;
-	bool dry_run, list, seeded;
+	bool dry_run, own, list, seeded;
 };
 
 static bool read_kind(struct request *request, int argc, char **argv)
@@ -71,10 +73,10 @@ static bool read_kind(struct request *request, int argc, char **argv)
 
 static bool read_options(struct request *request, int argc, char **argv)
 {
-	enum { SECONDS = OPTIONS_OWN, ROUNDS, SEED, DIR_, DRY_RUN };
+	enum { SECONDS = OPTIONS_OWN, ROUNDS, SEED, DIR_, DRY_RUN, OWN };
 	static const struct option known[] = {OPTIONS_COMMON, OPTIONS_DATABASE, {"seconds", required_argument, NULL, SECONDS},
 	        {"rounds", required_argument, NULL, ROUNDS}, {"seed", required_argument, NULL, SEED},
-	        {"dir", required_argument, NULL, DIR_}, {"dry-run", no_argument, NULL, DRY_RUN}, {0}};
+	        {"dir", required_argument, NULL, DIR_}, {"dry-run", no_argument, NULL, DRY_RUN}, {"own", no_argument, NULL, OWN}, {0}};
 	struct options *options = &request->options;
 	bool ok = true;
 
@@ -95,11 +97,18 @@ static bool read_options(struct request *request, int argc, char **argv)
 		case DRY_RUN:
 			request->dry_run = true;
 			break;
+		case OWN:
+			request->own = true;
+			break;
 		default:
 			ok = false;
 		}
 	if (ok && request->directory && (request->directory[0] != '/' || strlen(request->directory) > STAGE_PATH_BYTES - 80)) {
 		options_mistake(options, "--dir takes an absolute path of at most %d bytes", STAGE_PATH_BYTES - 80);
+		return false;
+	}
+	if (ok && request->own && (request->dry_run || options->instance)) {
+		options_mistake(options, "--own starts a daemon: neither --dry-run nor --name go with it");
 		return false;
 	}
 	return ok && read_kind(request, argc, argv);
@@ -199,6 +208,26 @@ static int play_all(const struct request *request)
 	return played && reached ? 0 : 1;
 }
 
+static int run(struct request *request)
+{
+	struct own own = {.warden = -1, .pipe = -1};
+	const char *instance = request->options.instance, *database = request->options.database;
+
+	if (request->dry_run)
+		return play_all(request);
+	if (request->own && !own_start(&own)) {
+		own_stop(&own);
+		return EXIT_NO_DAEMON;
+	}
+	int code = request->own ? result_open(own.name, own.database, &request->plan.source)
+	                        : result_open(instance, database, &request->plan.source);
+	if (code == 0)
+		code = play_all(request);
+	result_close(&request->plan.source);
+	own_stop(&own);
+	return code;
+}
+
 int drill_main(int argc, char **argv)
 {
 	struct request request = {.options = {.command = "drill", .help = help_text}, .plan = {.seconds = DEFAULT_SECONDS}, .rounds = 1};
@@ -212,9 +241,5 @@ int drill_main(int argc, char **argv)
 		request.plan.seed = clock_now_ns(CLOCK_REALTIME) / NS_PER_MS % 1000000000 + 1;
 	if (request.list)
 		return output_end(list(&request));
-	int code = request.dry_run ? 0 : result_open(request.options.instance, request.options.database, &request.plan.source);
-	if (code == 0)
-		code = play_all(&request);
-	result_close(&request.plan.source);
-	return output_end(code);
+	return output_end(run(&request));
 }

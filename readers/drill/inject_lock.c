@@ -1,5 +1,5 @@
 /*
- * inject_lock.c - who holds a lock of the kernel long: one huge write, while others want to write a byte to the same file.
+ * inject_lock.c - who holds a lock of the kernel long: huge writes, while others want to write a byte to the same file.
  *
  * The lock is that of the inode, which a write holds from its first byte to its last. The file lies in memory, so that no disk has a part in it.
  */
@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PIECES = 1024, WRITERS = 4 };
+enum { PIECES = 1024, WRITERS = 4, HOLDERS_MOST = 4 };
 
 /* Writes `size` bytes in one call, from one small buffer that stands for all of them, over and over. */
 static void write_hugely(struct stage *stage, const struct stage_part *part)
@@ -58,12 +58,12 @@ bool inject_lock(struct stage *stage)
 		if (!stage_start(stage, &victim))
 			return false;
 	}
-	const struct stage_part holder = {.role = STAGE_CULPRIT,
-	        .name = stage_name(stage, "holder"),
-	        .act = write_hugely,
-	        .cpu = -1,
-	        .path = path,
-	        .size = mib << 20};
-	stage_tell(stage, "writes of %u MiB", (unsigned)mib);
-	return stage_start(stage, &holder);
+	uint64_t count = stage_draw(stage, 2, HOLDERS_MOST);
+	struct stage_part holders[HOLDERS_MOST];
+	name = stage_name(stage, "holder");
+	for (unsigned i = 0; i < count; i++)
+		holders[i] = (struct stage_part){
+		        .role = STAGE_CULPRIT, .name = name, .act = write_hugely, .cpu = -1, .path = path, .size = mib << 20, .index = i};
+	stage_tell(stage, "%u with writes of %u MiB", (unsigned)count, (unsigned)mib);
+	return stage_start_crew(stage, "starter", holders, count);
 }

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGE_BYTES = 4096, GRINDERS_MOST = 4, MARGIN_BYTES = 14 << 20, GROW_STEP = 1 << 20 };
+enum { PAGE_BYTES = 4096, GRINDERS_MOST = 5, MARGIN_BYTES = 14 << 20, GROW_STEP = 1 << 20 };
 
 /* Reads the pages of a mapped file in random order: a working set of `size` bytes. */
 static void grind(struct stage *stage, const struct stage_part *part)
@@ -81,7 +81,7 @@ bool inject_mem(struct stage *stage)
 	struct stage_part parts[GRINDERS_MOST];
 	uint64_t limit = stage_draw(stage, 64, 128) << 20, count = stage_draw(stage, 2, GRINDERS_MOST);
 	uint64_t size = limit / 16 * stage_draw(stage, 24, 40);
-	const char *name = stage_name(stage, "grinder"), *group = limited_group(stage, limit, limit / 4, own);
+	const char *name = stage_name(stage, "grinder"), *group = limited_group(stage, limit, limit / 2, own);
 
 	if (!group || !inject_file(stage, stage->folders[0], "set", size, set))
 		return false;

@@ -18,7 +18,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-enum { LEAST_MIB = 1024, DISK_LEAST_MIB = 2048, MEMINFO_BYTES = 4096 };
+enum { LEAST_MIB = 1024, DISK_LEAST_MIB = 6144, MEMINFO_BYTES = 4096 };
 
 static uint64_t available_bytes(void)
 {

@@ -74,7 +74,13 @@ const char *stage_name(struct stage *stage, const char *plain)
 	        "analyser", "mailer", "player", "editor", "panel", "terminal", "viewer", "calendar", "scanner", "archiver", "mixer",
 	        "reporter"};
 	uint64_t which = stage_draw(stage, 0, 2 * sizeof(names) / sizeof(names[0]) - 1);
-	return stage->plain || which % 2 ? plain : names[which / 2];
+
+	if (stage->plain || which % 2)
+		return plain;
+	while (stage->names_used & 1U << which / 2) /* nobody is mistaken for another by name alone */
+		which = (which + 2) % (2 * sizeof(names) / sizeof(names[0]));
+	stage->names_used |= 1U << which / 2;
+	return names[which / 2];
 }
 
 const char *stage_folder(struct stage *stage, const char *directory)

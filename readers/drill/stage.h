@@ -61,6 +61,7 @@ struct stage {
 	uint16_t cpus[STAGE_CPUS];
 	uint64_t spare_bytes; /* of memory that may be taken in all */
 	bool plain;           /* plain names and middling sizes */
+	uint32_t names_used;
 	/* written as it is played */
 	_Atomic uint64_t begin_ns, until_ns; /* of the injection; 0 before */
 	_Atomic uint64_t over_ns;            /* when watching ended; 0 before */
@@ -134,7 +135,7 @@ const char *stage_folder(struct stage *stage, const char *directory);
 /* A number from low to high, both included, drawn from what is left of the stage's randomness; the middle one where it is plain. */
 uint64_t stage_draw(struct stage *stage, uint64_t low, uint64_t high);
 
-/* A harmless name of a command; the plain one where the stage is plain. */
+/* A harmless name of a command, each given once; the plain one where the stage is plain, and now and then. */
 const char *stage_name(struct stage *stage, const char *plain);
 
 /* ---- for the parts ---- */
