@@ -22,10 +22,14 @@ printf 'ring.group=%s\nring.min_mib=1\nring.max_mib=4\nsampling.interval=0.02\nl
 collector=$!
 wait_until test -e "$segment"
 
+# The guard alone goes on with CAP_SYS_NICE (23): it puts samples that are overdue ahead.
+nice=$((1 << 23))
 for thread in /proc/"$collector"/task/*; do
+	more=0
+	[ "$(cat "$thread/comm")" != rh-guard ] || more=$nice
 	for set in CapEff CapPrm CapInh CapAmb; do
 		has=$((0x$(sed -n "s/^$set:\t//p" "$thread/status")))
-		[ $((has & ~allowed)) -eq 0 ] || fail "$thread: $set holds $(printf %x $((has & ~allowed))), which nothing needs"
+		[ $((has & ~(allowed | more))) -eq 0 ] || fail "$thread: $set holds $(printf %x $((has & ~(allowed | more)))), which nothing needs"
 	done
 	[ "$(sed -n 's/^NoNewPrivs:\t//p' "$thread/status")" = 1 ] || fail "$thread could gain rights"
 done
