@@ -31,8 +31,8 @@ static const char config_text[] = "[notify]\njournal = \"off\"\n";
 static _Noreturn void become_daemon(const struct own *own, pid_t warden)
 {
 	char program[OWN_PATH_BYTES], config[OWN_PATH_BYTES + PATH_SPARE], log[OWN_PATH_BYTES + PATH_SPARE];
-	char *arguments[] = {"rogue-hunter", "daemon", "--foreground", "--name", (char *)(uintptr_t)own->name, "--db",
-	        (char *)(uintptr_t)own->database, "--config", config, NULL};
+	const char *arguments[] = {
+	        "rogue-hunter", "daemon", "--foreground", "--name", own->name, "--db", own->database, "--config", config, NULL};
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -47,7 +47,7 @@ static _Noreturn void become_daemon(const struct own *own, pid_t warden)
 	int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (out < 0 || in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
 		_exit(1);
-	execv(program, arguments);
+	execv(program, (char *const *)(uintptr_t)arguments);
 	_exit(1);
 }
 
