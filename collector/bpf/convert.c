@@ -135,7 +135,7 @@ static void fill_counters(struct raw_process *process, const struct walk_record 
 	process->read_bytes = record->read_bytes;
 	process->write_bytes = record->write_bytes;
 	process->syscalls = record->syscalls;
-	process->blkio_delay_ns = record->blkio_delay_ns;
+	process->blkio_delay_ns = record->blkio_delay_ns + record->io_wait_now_ns; /* the kernel adds a wait when it ends */
 	process->swapin_delay_ns = record->swapin_delay_ns;
 	process->reclaim_delay_ns = record->reclaim_delay_ns;
 	process->thrashing_delay_ns = record->thrashing_delay_ns;

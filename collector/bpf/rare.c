@@ -20,7 +20,7 @@
 #include "rare.skel.h"
 
 enum {
-	RUN_NS = 100, /* a run of a program of locks that has nothing to do, with the way there: measured (docs/blame.md) */
+	RUN_NS = 120, /* a run of a program of locks that has nothing to do, with the way there: measured */
 	JUDGED_S = 1,
 	STRIKES = 2,
 	PAUSE_S = 10,

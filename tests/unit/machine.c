@@ -158,6 +158,38 @@ static void what_the_source_lacks_is_absent(void **state)
 	assert_memory_equal(system.present, nothing, sizeof(nothing));
 }
 
+/* Names come from the kernel as they are: what is longer than a name is cut. */
+static void rare_events_are_passed_on(void **state)
+{
+	(void)state;
+	struct raw_system before = reading(), now = reading();
+	struct rh_system system = {0};
+	before.lock_delay_ns = 500 * (uint64_t)NS_PER_MS;
+	now.lock_delay_ns = 1750 * (uint64_t)NS_PER_MS;
+	now.self_stopped_ns = 3e8f;
+	now.stop_sender_pid = 551;
+	now.oom_victim_pid = 811;
+	now.throttled = 3;
+	memcpy(now.stop_sender_command, "bash", sizeof("bash"));
+	memset(now.oom_victim_command, 'x', sizeof(now.oom_victim_command));
+	assert_true(machine_fill(&system, &now, &before, &one_second, &nothing_ran));
+	assert_near(system.lock_delay_ms_per_s, 1250, 0.01);
+	assert_near(system.self_stopped_ns, 3e8, 1);
+	assert_int_equal(system.stop_sender_pid, 551);
+	assert_string_equal(system.stop_sender_command, "bash");
+	assert_int_equal(system.oom_victim_pid, 811);
+	assert_string_equal(system.oom_victim_command, "xxxxxxxxxxxxxxx");
+	assert_int_equal(system.throttled_processes_count, 3);
+
+	struct rh_system without = {0};
+	now.present[RH_S_stop_sender_command / 64] &= ~(UINT64_C(1) << RH_S_stop_sender_command % 64);
+	now.present[RH_S_lock_delay_ms_per_s / 64] &= ~(UINT64_C(1) << RH_S_lock_delay_ms_per_s % 64);
+	assert_true(machine_fill(&without, &now, &before, &one_second, &nothing_ran));
+	assert_false(rh_has(without.present, RH_S_stop_sender_command));
+	assert_string_equal(without.stop_sender_command, "");
+	assert_false(rh_has(without.present, RH_S_lock_delay_ms_per_s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +200,7 @@ int main(void)
 	        cmocka_unit_test(counters_that_ran_backwards_are_left_out),
 	        cmocka_unit_test(without_comparable_span_there_are_levels_alone),
 	        cmocka_unit_test(what_the_source_lacks_is_absent),
+	        cmocka_unit_test(rare_events_are_passed_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
