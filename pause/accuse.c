@@ -159,6 +159,15 @@ static void compare_amounts(struct weighing *weighing)
 	}
 }
 
+static double longest_single_ns(const struct sums *sums)
+{
+	double longest_ns = sums->machine.canary_max_ns;
+	for (uint32_t i = 0; i < sums->count; i++)
+		if (!(sums->rows[i].flags & (RH_PROCESS_kernel_thread | RH_PROCESS_throttled)))
+			longest_ns = fmax(longest_ns, sums->rows[i].run_longest_ns);
+	return longest_ns;
+}
+
 bool accuse_cpu(struct weighing *weighing)
 {
 	struct sums *sums = &weighing->sums;
@@ -170,6 +179,9 @@ bool accuse_cpu(struct weighing *weighing)
 	choose(weighing);
 	compare_amounts(weighing);
 	if (victims_take(weighing, PAUSE_WAIT_cpu) <= 0)
+		return false;
+	/* Many that press upon the cpus, none of them much: a busy machine. Only a single wait that is long is worth a word then. */
+	if (weighing->named == 0 && longest_single_ns(sums) < weighing->config->pause_cpu_wait * ns_per_s)
 		return false;
 	list(weighing);
 	return true;

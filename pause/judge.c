@@ -12,10 +12,11 @@ enum { FINDINGS = 8 };
  * What is kept apart: a group that spends its own quota for hours must not hide what happens to others meanwhile, nor a long copy what happens to
  * those that want a cpu. Waits for a cpu and waits asleep that have the same cause, or the same victims, are one pause all the same.
  */
-enum line { LINE_RUN, LINE_ASLEEP, LINE_QUOTA, LINES };
+enum line { LINE_MACHINE, LINE_RUN, LINE_ASLEEP, LINE_QUOTA, LINES };
 #define KIND(kind) (1U << NOTICE_##kind)
 static const unsigned line_masks[LINES] = {
-        [LINE_RUN] = KIND(SUSPEND) | KIND(GAP) | KIND(RUN),
+        [LINE_MACHINE] = KIND(SUSPEND) | KIND(GAP),
+        [LINE_RUN] = KIND(RUN),
         [LINE_ASLEEP] = KIND(IO) | KIND(MEMORY) | KIND(STUCK) | KIND(OOM),
         [LINE_QUOTA] = KIND(THROTTLE),
 };
@@ -160,7 +161,7 @@ static bool speaks(struct judge *judge, enum line line, struct rh_ring *ring, bo
 	const struct incident *own = &judge->watches[line].incident,
 	                      *other = &judge->watches[line == LINE_RUN ? LINE_ASLEEP : LINE_RUN].incident;
 	struct pause *pause = &judge->scratch;
-	if (line == LINE_QUOTA || !overlap(own, other) || !weigh(judge->config, ring, other, ongoing, &judge->other))
+	if ((line != LINE_RUN && line != LINE_ASLEEP) || !overlap(own, other) || !weigh(judge->config, ring, other, ongoing, &judge->other))
 		return true;
 	if (!same_culprit(pause, &judge->other) && !same_victims(pause, &judge->other) && !same_victims(&judge->other, pause))
 		return true;

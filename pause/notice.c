@@ -13,7 +13,7 @@ static const double single_least_ns = 100e6, look_from_ns = 50e6;
 static const double stands_from = 0.6, goes_below = 0.3;
 /* Cpu time had for each second of waiting, a single wait, and multiples of a single wait that is a pause, that make up being choked. */
 static const double choked_cpu = 0.15, choked_single_ns = 50e6, choked_times = 3;
-static const uint64_t suspend_least_ns = 500000000;
+static const uint64_t suspend_least_ns = 500000000, canary_after_stop_ns = 500000000;
 
 void notice_begin(struct notice *notice, const struct config *config)
 {
@@ -69,7 +69,11 @@ static void look_at_collector(struct notice *notice, const struct rh_system *sys
 static void look_at_canary(struct notice *notice, const struct rh_system *system)
 {
 	double late_ns = LEVEL(canary_lateness_ns);
-	bool all_late = LEVEL(self_stopped_ns) > 0.2 * late_ns || (HAS(guard_lateness_ns) && LEVEL(guard_lateness_ns) > 0.5 * late_ns);
+	if (LEVEL(self_stopped_ns) > 0)
+		notice->canary_from_ns = system->boottime_ns + canary_after_stop_ns;
+	if (system->boottime_ns < notice->canary_from_ns)
+		return;
+	bool all_late = HAS(guard_lateness_ns) && LEVEL(guard_lateness_ns) > 0.5 * late_ns;
 	if (late_ns >= notice->config->pause_cpu_wait * ns_per_s && !all_late)
 		note(&notice->kinds[NOTICE_RUN], late_ns, ago(system->boottime_ns, late_ns), 0);
 }

@@ -47,6 +47,7 @@ struct notice {
 	struct sufferer sufferers[NOTICE_SUFFERERS];
 	struct rh_system before;
 	bool has_before;
+	uint64_t canary_from_ns; /* BOOTTIME: from when on the canaries tell something again */
 };
 
 void notice_begin(struct notice *notice, const struct config *config);

@@ -12,14 +12,27 @@ static const double single_least_ns = 100e6;
 /* As in notice.c: waits that are short, but leave next to nothing in between. */
 static const double choked_cpu = 0.15, choked_single_ns = 50e6, choked_times = 3;
 
+/* Cpu time that each of those that wanted to run could have had, were they all alike. */
+static double fair_ns(const struct weighing *weighing)
+{
+	const struct sums_machine *machine = &weighing->sums.machine;
+	double wanted_ns = 0;
+	for (uint32_t i = 0; i < weighing->sums.count; i++)
+		wanted_ns += weighing->sums.rows[i].cpu_ns + weighing->sums.rows[i].run_wait_ns;
+	double parallel = wanted_ns / fmax(machine->elapsed_ns, 1);
+	return machine->elapsed_ns * fmin(1, machine->cpus / fmax(parallel, 1));
+}
+
 static double longest_for_cpu(const struct weighing *weighing, const struct sums_process *row)
 {
 	const double least_ns = weighing->config->pause_cpu_wait * ns_per_s;
-	bool choked = row->run_wait_ns >= choked_times * least_ns && row->cpu_ns <= choked_cpu * row->run_wait_ns &&
-	              row->run_longest_ns >= choked_single_ns;
 	if (row->run_longest_ns >= least_ns)
 		return row->run_longest_ns;
-	return choked ? fmin(row->run_wait_ns, (double)weighing->incident->kinds[NOTICE_RUN].longest_ns) : 0;
+	bool choked = row->run_wait_ns >= choked_times * least_ns && row->cpu_ns <= choked_cpu * row->run_wait_ns &&
+	              row->run_longest_ns >= choked_single_ns;
+	if (!choked || row->cpu_ns > weighing->config->pause_fair_fraction * fair_ns(weighing))
+		return 0;
+	return fmin(row->run_wait_ns, (double)weighing->incident->kinds[NOTICE_RUN].longest_ns);
 }
 
 /* How long the process stood still at a stretch for that; 0 where it did not long enough. */
@@ -120,7 +133,8 @@ static void put_canary(struct weighing *weighing)
 {
 	const struct sums_machine *machine = &weighing->sums.machine;
 	const struct incident_kind *run = &weighing->incident->kinds[NOTICE_RUN];
-	if (machine->canary_max_ns < weighing->config->pause_cpu_wait * ns_per_s || machine->canary_max_ns > 1.05 * (double)run->longest_ns)
+	if (machine->canary_max_ns < weighing->config->pause_cpu_wait * ns_per_s ||
+	        machine->canary_max_ns > 1.05 * (double)run->longest_ns || machine->stopped_ns > 0)
 		return;
 	struct pause_victim victim = {.longest_ns = (uint64_t)machine->canary_max_ns, .wait = PAUSE_WAIT_cpu, .threads = 1};
 	victim.total_ns = victim.longest_ns;

@@ -132,21 +132,19 @@ static bool weigh_whole(struct weighing *weighing)
 	const struct sums_machine *machine = &weighing->sums.machine;
 	const struct config *config = weighing->config;
 	const struct incident_kind *gap = &weighing->incident->kinds[NOTICE_GAP], *run = &weighing->incident->kinds[NOTICE_RUN];
+	const double gap_ns = (double)gap->longest_ns;
 	double steal_ratio = machine->steal_ns / fmax(machine->elapsed_ns * machine->cpus, 1);
 	weighing->pause->steal_ratio = (float)steal_ratio;
-	if (machine->stopped_ns >= config->pause_cpu_wait * ns_per_s)
+	if (gap->active && machine->stopped_ns >= config->pause_cpu_wait * ns_per_s)
 		return weigh_monitor(weighing, machine->stopped_ns, true);
 	if (steal_ratio >= config->pause_steal_from && (gap->active || run->active))
-		return weigh_host(
-		        weighing, (double)(gap->active && gap->longest_ns > run->longest_ns ? gap->longest_ns : run->longest_ns), 0.95);
+		return weigh_host(weighing, fmax(gap_ns, (double)run->longest_ns), 0.95);
 	if (!gap->active)
 		return false;
 	bool guarded = machine->signals >> RH_SIGNAL_guard_deadline & 1;
-	if (guarded && machine->guard_max_ns >= 0.5 * (double)gap->longest_ns && !run->active)
-		return weigh_blackout(weighing, (double)gap->longest_ns);
-	bool alone = !run->active && !weighing->incident->kinds[NOTICE_IO].active && !weighing->incident->kinds[NOTICE_MEMORY].active &&
-	             !weighing->incident->kinds[NOTICE_STUCK].active;
-	return alone && (double)gap->longest_ns >= late_least_ns && weigh_monitor(weighing, (double)gap->longest_ns, false);
+	if (guarded && machine->guard_max_ns >= 0.5 * gap_ns)
+		return weigh_blackout(weighing, gap_ns);
+	return machine->canary_max_ns < 0.5 * gap_ns && gap_ns >= late_least_ns && weigh_monitor(weighing, gap_ns, false);
 }
 
 /* ---- tasks ---- */
