@@ -304,70 +304,63 @@ static void monitor_late(struct pause *p)
 	made_sure(p, 0.85f, 0.4f, false);
 }
 
+static const struct {
+	void (*make)(struct pause *);
+	const char *sentence;
+} examples[] = {
+        {cpu_group, "31 tasks paused for up to 1.42 s at 14:03:07 (worst: gnome-shell[2210]): all 8 CPUs were taken, very likely "
+                    "because of "
+                    "40 x cc1 under make[812] (94% of the CPU time). [7c1f-36 cpu]"},
+        {cpu_real_time, "6 tasks paused for up to 945 ms at 14:05:31 (worst: Xorg[1450]): CPU 1 was taken, very likely because of "
+                        "jackd[3071], real-time FIFO 50 (99% of the CPU time). [7c1f-37 cpu]"},
+        {one_cpu_irq, "7 tasks bound to CPU 3 paused for up to 1.20 s at 09:12:44 (worst: kwin_wayland[1911]): CPU 3 served only "
+                      "interrupts, "
+                      "very likely because of irq 34 snd_hda_intel (96% of its interrupts). [7c1f-31 one_cpu]"},
+        {memory_two, "58 tasks paused for up to 2.31 s at 18:20:55 (worst: sshd[900]): memory ran short, very likely because of "
+                     "chrome[3120] and 11 children (71% of the memory taken in), then updatedb[812] (18%). [7c1f-44 memory]"},
+        {oom_global, "64 tasks paused for up to 6.40 s at 22:41:09 (worst: gnome-shell[2210]): memory ran out until the kernel killed "
+                     "firefox[5120], likely because of python3[7714] (grew 9.2 GiB in 40 s). [7c1f-45 oom]"},
+        {io_exited, "23 tasks paused for up to 1.90 s at 03:15:20 (worst: postgres[2001]): storage nvme0n1 was slow to answer, "
+                    "very likely "
+                    "because of 6 x dd from timeout[4410], exited (99% of bytes moved). [7c1f-12 io]"},
+        {throttle_quota,
+                "4 tasks in cgroup ci.slice paused for up to 990 ms at 11:00:02 (worst: pytest[811]): the cgroup had spent its own "
+                "CPU quota (20 ms per 1 s), nobody else's fault; CPUs were 96% idle. [7c1f-33 throttle]"},
+        {stuck_inferred, "5 tasks paused for up to 3.40 s at 02:00:07 (worst: bash[700]): they waited for a kernel lock, likely held by "
+                         "fsfreeze[6620]; the freeze call itself was not recorded. [7c1f-11 stuck]"},
+        {stuck_outside, "12 tasks have been paused for 31.0 s so far since 16:40:11 (worst: rsync[8100]): they waited in the kernel, "
+                        "cause outside this machine. [7c1f-40 stuck interim]"},
+        {host_steal, "This machine paused for 4.20 s at 04:10:00: the hypervisor ran something else (83% steal), cause outside this "
+                     "machine. [7c1f-14 host]"},
+        {suspended, "This machine paused for 8 h 12 min at 23:10:02: it was suspended, nobody's fault. [7c1f-46 suspend]"},
+        {monitor_stopped,
+                "rogue-hunter paused for 1.50 s at 10:10:10: only the monitor was stopped, by bash[551] (SIGSTOP); 212 other tasks "
+                "ran normally meanwhile. [7c1f-32 monitor]"},
+        {unexplained, "3 tasks paused for up to 640 ms at 12:30:45 (worst: firefox[5120]): unexplained, no measured cause fits; slow "
+                      "storage was nearest and is ruled out, so nobody is named. [7c1f-35 unexplained]"},
+        {memory_candidates, "19 tasks paused for up to 520 ms at 15:02:18 (worst: Xorg[1450]): memory ran short, no single culprit: "
+                            "java[4100] 38%, code[3000] 24%, chrome[3120] 18%; PSI is off, judged from page-fault stacks alone. "
+                            "[7c1f-38 memory]"},
+        /* the other fixed forms */
+        {host_silent, "This machine paused for 620 ms at 04:11:00: no CPU ran anything, very likely because of the hypervisor or "
+                      "firmware. [7c1f-15 host]"},
+        {lock_recorded, "9 tasks paused for up to 14.2 s at 00:00:00 (worst: ls[77]): they waited for a kernel lock held by rsync[8100] "
+                        "(all of the waiting). [7c1f-16 stuck]"},
+        {oom_of_group, "2 tasks in cgroup build.service paused for up to 1.01 s at 01:02:03 (worst: ninja[3]): cgroup "
+                       "build.service hit its "
+                       "own memory limit and the kernel killed ld[4], nobody else's fault. [7c1f-17 oom]"},
+        {corrected, "40 tasks paused for at least 3 min 12 s at 01:02:03: memory likely ran short, because of ld[4] (all of the memory "
+                    "taken in); earlier said cpu. [7c1f-18 memory]"},
+        {interim, "1 task has been paused for 2.00 s so far since 01:02:03 (worst: a normal program on CPU 1): 3 of 8 CPUs were "
+                  "taken, "
+                  "likely because of sort[4] (60% of the CPU time). [7c1f-19 cpu interim]"},
+        {carried, "2 tasks paused for up to 1.00 s at 01:02:03: storage was slow to answer, culprit unclear; kernel thread "
+                  "kworker/u8:1[31] did the work, who asked is not known. [7c1f-20 io]"},
+        {monitor_late, "rogue-hunter paused for 700 ms at 01:02:03: only the monitor was late, culprit unclear. [7c1f-21 monitor]"},
+};
+
 bool made_example(unsigned number, struct made_example *ret_example)
 {
-	static const struct {
-		void (*make)(struct pause *);
-		const char *sentence;
-	} examples[] = {
-	        {cpu_group, "31 tasks paused for up to 1.42 s at 14:03:07 (worst: gnome-shell[2210]): all 8 CPUs were taken, very likely "
-	                    "because of "
-	                    "40 x cc1 under make[812] (94% of the CPU time). [7c1f-36 cpu]"},
-	        {cpu_real_time, "6 tasks paused for up to 945 ms at 14:05:31 (worst: Xorg[1450]): CPU 1 was taken, very likely because of "
-	                        "jackd[3071], real-time FIFO 50 (99% of the CPU time). [7c1f-37 cpu]"},
-	        {one_cpu_irq, "7 tasks bound to CPU 3 paused for up to 1.20 s at 09:12:44 (worst: kwin_wayland[1911]): CPU 3 served only "
-	                      "interrupts, "
-	                      "very likely because of irq 34 snd_hda_intel (96% of its interrupts). [7c1f-31 one_cpu]"},
-	        {memory_two, "58 tasks paused for up to 2.31 s at 18:20:55 (worst: sshd[900]): memory ran short, very likely because of "
-	                     "chrome[3120] and 11 children (71% of the memory taken in), then updatedb[812] (18%). [7c1f-44 memory]"},
-	        {oom_global,
-	                "64 tasks paused for up to 6.40 s at 22:41:09 (worst: gnome-shell[2210]): memory ran out until the kernel killed "
-	                "firefox[5120], likely because of python3[7714] (grew 9.2 GiB in 40 s). [7c1f-45 oom]"},
-	        {io_exited, "23 tasks paused for up to 1.90 s at 03:15:20 (worst: postgres[2001]): storage nvme0n1 was slow to answer, "
-	                    "very likely "
-	                    "because of 6 x dd from timeout[4410], exited (99% of bytes moved). [7c1f-12 io]"},
-	        {throttle_quota,
-	                "4 tasks in cgroup ci.slice paused for up to 990 ms at 11:00:02 (worst: pytest[811]): the cgroup had spent its own "
-	                "CPU quota (20 ms per 1 s), nobody else's fault; CPUs were 96% idle. [7c1f-33 throttle]"},
-	        {stuck_inferred,
-	                "5 tasks paused for up to 3.40 s at 02:00:07 (worst: bash[700]): they waited for a kernel lock, likely held by "
-	                "fsfreeze[6620]; the freeze call itself was not recorded. [7c1f-11 stuck]"},
-	        {stuck_outside,
-	                "12 tasks have been paused for 31.0 s so far since 16:40:11 (worst: rsync[8100]): they waited in the kernel, "
-	                "cause outside this machine. [7c1f-40 stuck interim]"},
-	        {host_steal,
-	                "This machine paused for 4.20 s at 04:10:00: the hypervisor ran something else (83% steal), cause outside this "
-	                "machine. [7c1f-14 host]"},
-	        {suspended, "This machine paused for 8 h 12 min at 23:10:02: it was suspended, nobody's fault. [7c1f-46 suspend]"},
-	        {monitor_stopped,
-	                "rogue-hunter paused for 1.50 s at 10:10:10: only the monitor was stopped, by bash[551] (SIGSTOP); 212 other tasks "
-	                "ran normally meanwhile. [7c1f-32 monitor]"},
-	        {unexplained,
-	                "3 tasks paused for up to 640 ms at 12:30:45 (worst: firefox[5120]): unexplained, no measured cause fits; slow "
-	                "storage was nearest and is ruled out, so nobody is named. [7c1f-35 unexplained]"},
-	        {memory_candidates,
-	                "19 tasks paused for up to 520 ms at 15:02:18 (worst: Xorg[1450]): memory ran short, no single culprit: "
-	                "java[4100] 38%, code[3000] 24%, chrome[3120] 18%; PSI is off, judged from page-fault stacks alone. "
-	                "[7c1f-38 memory]"},
-	        /* the other fixed forms */
-	        {host_silent, "This machine paused for 620 ms at 04:11:00: no CPU ran anything, very likely because of the hypervisor or "
-	                      "firmware. [7c1f-15 host]"},
-	        {lock_recorded,
-	                "9 tasks paused for up to 14.2 s at 00:00:00 (worst: ls[77]): they waited for a kernel lock held by rsync[8100] "
-	                "(all of the waiting). [7c1f-16 stuck]"},
-	        {oom_of_group, "2 tasks in cgroup build.service paused for up to 1.01 s at 01:02:03 (worst: ninja[3]): cgroup "
-	                       "build.service hit its "
-	                       "own memory limit and the kernel killed ld[4], nobody else's fault. [7c1f-17 oom]"},
-	        {corrected,
-	                "40 tasks paused for at least 3 min 12 s at 01:02:03: memory likely ran short, because of ld[4] (all of the memory "
-	                "taken in); earlier said cpu. [7c1f-18 memory]"},
-	        {interim, "1 task has been paused for 2.00 s so far since 01:02:03 (worst: a normal program on CPU 1): 3 of 8 CPUs were "
-	                  "taken, "
-	                  "likely because of sort[4] (60% of the CPU time). [7c1f-19 cpu interim]"},
-	        {carried, "2 tasks paused for up to 1.00 s at 01:02:03: storage was slow to answer, culprit unclear; kernel thread "
-	                  "kworker/u8:1[31] did the work, who asked is not known. [7c1f-20 io]"},
-	        {monitor_late, "rogue-hunter paused for 700 ms at 01:02:03: only the monitor was late, culprit unclear. [7c1f-21 monitor]"},
-	};
 	if (number >= COUNT_OF(examples))
 		return false;
 	ret_example->sentence = examples[number].sentence;

@@ -77,62 +77,63 @@ static void what_is_read(void **state)
 	assert_string_equal(p.culprits[1].detail, "24%");
 }
 
+#define HEAD "2 tasks paused for up to 410 ms at 14:03:07: "
+static const char *const broken[] = {
+        "",
+        "[7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, culprit unclear.",
+        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36]",
+        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36 processor]",
+        HEAD "CPU 1 was taken, culprit unclear. [7c1-36 cpu]",
+        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36 cpu] ",
+        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36 memory]",            /* WHAT of another class */
+        HEAD "CPU 1 was taken, culprit unclear [7c1f-36 cpu]",                /* no full stop */
+        HEAD "CPU 1 was taken. [7c1f-36 cpu]",                                /* no WHO */
+        HEAD "CPU 1 was taken, because of a[1]. [7c1f-36 cpu]",               /* no hedge */
+        HEAD "CPU 1 was likely taken, likely because of a[1]. [7c1f-36 cpu]", /* two */
+        HEAD "CPU 1 was taken, probably because of a[1]. [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, very likely because of a[1]. [7c1f-36 cpu interim]",
+        HEAD "CPU 1 was taken, likely by a[1]. [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, likely because of a[1] (9%). [7c1f-36 cpu]",                /* share of nothing */
+        HEAD "CPU 1 was taken, likely because of a[1] (9% of bytes moved). [7c1f-36 cpu]", /* another class's metric */
+        HEAD "CPU 1 was taken, likely because of a[1] (100% of the CPU time). [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, likely because of a[1] (0% of the CPU time). [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, likely because of a[1] (9.5% of the CPU time). [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, nobody's fault. [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, no single culprit: a[1]. [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, culprit unclear; . [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, culprit unclear; you should look. [7c1f-36 cpu]",
+        HEAD "CPU 1 was taken, culprit unclear; a rogue process. [7c1f-36 cpu]",
+        HEAD "memory ran short, likely because of. [7c1f-36 memory]",
+        HEAD "memory leaked, culprit unclear. [7c1f-36 memory]",
+        HEAD "they waited for a kernel lock, likely because of a[1]. [7c1f-36 stuck]",
+        HEAD "unexplained, no measured cause fits, culprit unclear. [7c1f-36 unexplained]",
+        HEAD "the cgroup had spent its own CPU quota, culprit unclear. [7c1f-36 throttle]",
+        HEAD "it was suspended, cause outside this machine. [7c1f-36 suspend]",
+        "2 tasks paused for 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]", /* not up to */
+        "2 task paused for up to 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "1 tasks paused for up to 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "0 tasks paused for up to 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "CPU 1 paused for 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused for up to 1410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused for up to 4.1 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused for up to 3 min 61 s at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused for up to 410 ms at 24:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused for up to 410 ms: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused for up to 410 ms at 14:03:07 (worst: a[1]) CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks have been paused for 410 ms so far since 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 "
+        "cpu]", /* not interim */
+        "2 tasks have been paused for 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu interim]",
+        "2 tasks paused for up to 410 ms at 14:03:07: CPU 1\twas taken, culprit unclear. [7c1f-36 cpu]",
+        "2 tasks paused for up to 410 ms at 14:03:07 (worst: caf\xc3\xa9[1]): CPU 1 was taken, culprit unclear. "
+        "[7c1f-36 cpu]",
+        "This machine paused for 4.20 s at 04:10:00: the hypervisor ran something else (100% steal), cause outside "
+        "this machine. [7c1f-14 host]",
+};
+
 static void broken_sentences_are_refused(void **state)
 {
-#define HEAD "2 tasks paused for up to 410 ms at 14:03:07: "
-	static const char *const broken[] = {
-	        "",
-	        "[7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, culprit unclear.",
-	        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36]",
-	        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36 processor]",
-	        HEAD "CPU 1 was taken, culprit unclear. [7c1-36 cpu]",
-	        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36 cpu] ",
-	        HEAD "CPU 1 was taken, culprit unclear. [7c1f-36 memory]",            /* WHAT of another class */
-	        HEAD "CPU 1 was taken, culprit unclear [7c1f-36 cpu]",                /* no full stop */
-	        HEAD "CPU 1 was taken. [7c1f-36 cpu]",                                /* no WHO */
-	        HEAD "CPU 1 was taken, because of a[1]. [7c1f-36 cpu]",               /* no hedge */
-	        HEAD "CPU 1 was likely taken, likely because of a[1]. [7c1f-36 cpu]", /* two */
-	        HEAD "CPU 1 was taken, probably because of a[1]. [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, very likely because of a[1]. [7c1f-36 cpu interim]",
-	        HEAD "CPU 1 was taken, likely by a[1]. [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, likely because of a[1] (9%). [7c1f-36 cpu]",                /* share of nothing */
-	        HEAD "CPU 1 was taken, likely because of a[1] (9% of bytes moved). [7c1f-36 cpu]", /* another class's metric */
-	        HEAD "CPU 1 was taken, likely because of a[1] (100% of the CPU time). [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, likely because of a[1] (0% of the CPU time). [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, likely because of a[1] (9.5% of the CPU time). [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, nobody's fault. [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, no single culprit: a[1]. [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, culprit unclear; . [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, culprit unclear; you should look. [7c1f-36 cpu]",
-	        HEAD "CPU 1 was taken, culprit unclear; a rogue process. [7c1f-36 cpu]",
-	        HEAD "memory ran short, likely because of. [7c1f-36 memory]",
-	        HEAD "memory leaked, culprit unclear. [7c1f-36 memory]",
-	        HEAD "they waited for a kernel lock, likely because of a[1]. [7c1f-36 stuck]",
-	        HEAD "unexplained, no measured cause fits, culprit unclear. [7c1f-36 unexplained]",
-	        HEAD "the cgroup had spent its own CPU quota, culprit unclear. [7c1f-36 throttle]",
-	        HEAD "it was suspended, cause outside this machine. [7c1f-36 suspend]",
-	        "2 tasks paused for 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]", /* not up to */
-	        "2 task paused for up to 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "1 tasks paused for up to 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "0 tasks paused for up to 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "CPU 1 paused for 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused for up to 1410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused for up to 4.1 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused for up to 3 min 61 s at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused for up to 410 ms at 24:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused for up to 410 ms: CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused for up to 410 ms at 14:03:07 (worst: a[1]) CPU 1 was taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks have been paused for 410 ms so far since 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 "
-	        "cpu]", /* not interim */
-	        "2 tasks have been paused for 410 ms at 14:03:07: CPU 1 was taken, culprit unclear. [7c1f-36 cpu interim]",
-	        "2 tasks paused for up to 410 ms at 14:03:07: CPU 1\twas taken, culprit unclear. [7c1f-36 cpu]",
-	        "2 tasks paused for up to 410 ms at 14:03:07 (worst: caf\xc3\xa9[1]): CPU 1 was taken, culprit unclear. "
-	        "[7c1f-36 cpu]",
-	        "This machine paused for 4.20 s at 04:10:00: the hypervisor ran something else (100% steal), cause outside "
-	        "this machine. [7c1f-14 host]",
-	};
 	struct grammar_pause parsed;
 	char full[400];
 
