@@ -107,7 +107,7 @@ static const char schema[] =
 #define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) DECLARE_##type(#name)
 #include "storage/columns.def"
 	", document TEXT) STRICT;\n"
-	"CREATE UNIQUE INDEX pauses_number ON pauses(boot_id, number);\n"
+	"CREATE UNIQUE INDEX pauses_number ON pauses(number, boot_id);\n"
 	/* All that lists choose by: rows, long as they are, are read only for what is shown. */
 	"CREATE INDEX pauses_time ON pauses(start_realtime_ns, span_ns, duration_ns, state, class);\n"
 	"CREATE TABLE pause_culprits(pause_id INTEGER"
@@ -255,7 +255,7 @@ static const char get_pause_by_number[] =
 #define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
 #include "storage/columns.def"
 	", document FROM pauses WHERE id = "
-	"(SELECT id FROM pauses WHERE number = ?2 AND " OF_BOOT " ORDER BY start_realtime_ns DESC LIMIT 1)";
+	"(SELECT id FROM pauses WHERE number = ?2 AND " OF_BOOT " ORDER BY +start_realtime_ns DESC LIMIT 1)";
 
 static const char get_pause_newest[] =
 	"SELECT 1"

@@ -361,6 +361,8 @@ static void queries_choose_in_the_indexes(void **state)
 	assert_null(strstr(plan, "TEMP B-TREE"));
 	assert_non_null(strstr(plan_of(fixture, SQL_PAUSE_NEWEST, plan), "USING INDEX pauses_time"));
 	assert_null(strstr(plan, "TEMP B-TREE"));
+	assert_non_null(strstr(plan_of(fixture, SQL_PAUSE_BY_NUMBER, plan), "pauses_number (number=?)"));
+	assert_null(strstr(plan, "SCAN"));
 	assert_non_null(strstr(plan_of(fixture, SQL_PAUSE_AT, plan), "pauses_time"));
 	assert_non_null(strstr(plan_of(fixture, SQL_COUNT_PAUSES, plan), "COVERING INDEX pauses_time"));
 	assert_non_null(strstr(plan_of(fixture, SQL_LAST_PAUSE_NUMBER, plan), "COVERING INDEX pauses_number"));
