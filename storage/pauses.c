@@ -214,8 +214,8 @@ int storage_pause_find(struct storage *storage, const struct storage_pause_key *
 		return query_unusable(storage);
 	bind_key(&binder, key);
 	int rc = binder.rc == SQLITE_OK ? sqlite3_step(binder.statement) : SQLITE_DONE;
-	if (rc == SQLITE_ROW && key->boot_prefix[0] && sqlite3_column_int64(binder.statement, 0) > 1) {
-		snprintf(storage->error, sizeof(storage->error), "pauses of that number are kept of more than one boot that begins so");
+	if (rc == SQLITE_ROW && sqlite3_column_int64(binder.statement, 0) != 0) {
+		snprintf(storage->error, sizeof(storage->error), "the ids of more than one boot begin so: give more digits");
 		found = -ENOTUNIQ;
 	} else if (rc == SQLITE_ROW) {
 		int index = read_pause(binder.statement, ret_pause);

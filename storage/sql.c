@@ -247,25 +247,28 @@ static const char get_pauses[] =
 	" FROM pauses WHERE (?1 = 0 OR " PAUSE_END " >= ?1) AND start_realtime_ns <= ?2 AND start_realtime_ns < ?3"
 	" AND (?4 IS NULL OR class = ?4) AND (?5 = 1 OR state <> 'merged') ORDER BY start_realtime_ns DESC LIMIT ?6";
 
-/* Of the boots whose id begins with ?1. Each pause is first found in an index: documents are long, and a sort would carry them all. */
+/*
+ * Of the boots whose id begins with ?1; the first column tells that it begins that of another one too. Each pause is first found in an index:
+ * documents are long, and a sort would carry them all.
+ */
 #define OF_BOOT "substr(boot_id, 1, length(?1)) = lower(?1)"
 
 static const char get_pause_by_number[] =
-	"SELECT (SELECT count(*) FROM pauses WHERE number = ?2 AND " OF_BOOT ")"
+	"SELECT ?1 <> '' AND EXISTS(SELECT 1 FROM pauses AS other WHERE " OF_BOOT " AND other.boot_id <> pauses.boot_id)"
 #define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
 #include "storage/columns.def"
 	", document FROM pauses WHERE id = "
 	"(SELECT id FROM pauses WHERE number = ?2 AND " OF_BOOT " ORDER BY +start_realtime_ns DESC LIMIT 1)";
 
 static const char get_pause_newest[] =
-	"SELECT 1"
+	"SELECT 0"
 #define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
 #include "storage/columns.def"
 	", document FROM pauses WHERE id = "
 	"(SELECT id FROM pauses WHERE state <> 'merged' AND " OF_BOOT " ORDER BY start_realtime_ns DESC LIMIT 1 OFFSET ?2)";
 
 static const char get_pause_at[] =
-	"SELECT 1"
+	"SELECT 0"
 #define STORAGE_PAUSE_COLUMN(name, type, code, title, width, brief) NAME_##type(#name)
 #include "storage/columns.def"
 	", document FROM pauses WHERE id = "
