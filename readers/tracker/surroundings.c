@@ -22,6 +22,7 @@ enum {
 	GROUP_LEVELS = 32,
 	PERIODS_LEAST = 10, /* of a quota, before anything is said of how it is used */
 	KERNEL_LOG_AFTER_S = 1,
+	SEEN = 64,
 };
 static const char *const unified_places[] = {"fs/cgroup", "fs/cgroup/unified", NULL};
 static const char *const cpu_places[] = {"fs/cgroup/cpu", "fs/cgroup/cpu,cpuacct", "fs/cgroup/cpuacct,cpu", NULL};
@@ -37,6 +38,20 @@ struct surroundings {
 	const char *unified, *cpu; /* where those trees are mounted, below sys; NULL: nowhere */
 	uint32_t systemd_version;
 	struct group_member culprits[PAUSE_CULPRITS], victims[PAUSE_VICTIMS];
+	/* What was found before: by the last judgement of a pause its processes and groups may be gone. */
+	struct seen {
+		uint32_t pid;
+		uint64_t start_ns;
+		enum group_tree tree;
+		struct group_member member;
+	} seen[SEEN];
+	uint32_t next_seen;
+	struct spent {
+		char boot_id[40];
+		uint32_t number;
+		uint64_t quota_ns, period_ns;
+		char cgroup[PAUSE_TEXT_BYTES];
+	} spent;               /* the quota found last, and of which pause */
 	char text[TEXT_BYTES]; /* of the file read last */
 };
 
@@ -228,27 +243,40 @@ static void gather_place(struct surroundings *s, struct pause *pause)
 
 /* ---- control groups ---- */
 
-/* Both files come from one open directory: it stays that of the same process, whoever gets the pid. */
-static void find_member(struct surroundings *s, uint32_t pid, uint64_t start_ns, enum group_tree tree, struct group_member *member)
+/* Both files come from one open directory: it stays that of the same process, whoever gets the pid. Returns whether it is there, and the same. */
+static bool look_at_member(struct surroundings *s, uint32_t pid, uint64_t start_ns, enum group_tree tree, struct group_member *member)
 {
 	char name[16];
 	uint64_t found_ns;
 
-	*member = (struct group_member){0};
 	snprintf(name, sizeof(name), "%u", pid);
-	if (pid == 0 || start_ns == 0)
-		return;
 	int dir = open_folder(s->proc_fd, name);
 	const char *text = dir >= 0 ? look(s, dir, "stat") : NULL;
-	if (text && group_read_stat(text, &member->session, &found_ns) &&
-	        (found_ns > start_ns ? found_ns - start_ns : start_ns - found_ns) <= START_TOLERANCE_NS) {
-		text = look(s, dir, "cgroup");
-		if (text)
-			group_read_path(text, tree, member);
-	} else {
-		member->session = 0;
-	}
+	bool same = text && group_read_stat(text, &member->session, &found_ns) &&
+	            (found_ns > start_ns ? found_ns - start_ns : start_ns - found_ns) <= START_TOLERANCE_NS;
+	if (same && (text = look(s, dir, "cgroup")) != NULL)
+		group_read_path(text, tree, member);
 	closefd(&dir);
+	return same;
+}
+
+static void find_member(struct surroundings *s, uint32_t pid, uint64_t start_ns, enum group_tree tree, struct group_member *member)
+{
+	struct seen *seen = NULL;
+
+	*member = (struct group_member){0};
+	if (pid == 0 || start_ns == 0)
+		return;
+	for (size_t i = 0; i < SEEN && !seen; i++)
+		if (s->seen[i].pid == pid && s->seen[i].start_ns == start_ns && s->seen[i].tree == tree)
+			seen = &s->seen[i];
+	if (look_at_member(s, pid, start_ns, tree, member)) {
+		if (!seen)
+			seen = &s->seen[s->next_seen++ % SEEN];
+		*seen = (struct seen){.pid = pid, .start_ns = start_ns, .tree = tree, .member = *member};
+	} else {
+		*member = seen ? seen->member : (struct group_member){0};
+	}
 }
 
 static enum group_tree tree_of(unsigned class)
@@ -338,31 +366,46 @@ static bool is_tighter(const struct quota *a, const struct quota *b)
 }
 
 /* The quota that held the group back may be that of a group around it. */
-static void gather_quota(struct surroundings *s, struct pause *pause, const struct group_member *member, struct pause_facts *facts)
+static bool find_quota(struct surroundings *s, const struct group_member *member, struct quota *best)
 {
-	struct quota best = {0}, quota;
+	struct quota quota;
 	char group[GROUP_PATH_BYTES];
 	int levels = 0;
 
+	*best = (struct quota){0};
 	if (!group_has_files(member))
-		return;
+		return false;
 	memcpy(group, member->path, sizeof(group));
 	do {
-		if (read_quota(s, group, member->unified, &quota) && is_tighter(&quota, &best))
-			best = quota;
+		if (read_quota(s, group, member->unified, &quota) && is_tighter(&quota, best))
+			*best = quota;
 	} while (++levels < GROUP_LEVELS && group_parent(group));
-	if (best.period_ns == 0)
+	return best->period_ns > 0;
+}
+
+static void gather_quota(struct surroundings *s, struct pause *pause, const struct group_member *member, struct pause_facts *facts)
+{
+	struct spent *spent = &s->spent;
+	struct quota quota;
+
+	if (find_quota(s, member, &quota)) {
+		*spent = (struct spent){.number = pause->number, .quota_ns = quota.quota_ns, .period_ns = quota.period_ns};
+		snprintf(spent->boot_id, sizeof(spent->boot_id), "%s", pause->boot_id);
+		if (strcmp(quota.path, "/") != 0) /* of our own namespace: it has no name in here */
+			group_show(quota.path, spent->cgroup, sizeof(spent->cgroup));
+		if (quota.periods >= PERIODS_LEAST)
+			facts->unit_quota_bursts = 2 * quota.throttled > quota.periods ? 2 : 1;
+		if (member->unified)
+			facts->victim_has_unit = group_unit(quota.path, facts->victim_unit) > 0;
+	} else if (spent->number != pause->number || strcmp(spent->boot_id, pause->boot_id) != 0) {
 		return;
-	pause->quota_ns = best.quota_ns;
-	pause->period_ns = best.period_ns;
-	if (best.periods >= PERIODS_LEAST)
-		facts->unit_quota_bursts = 2 * best.throttled > best.periods ? 2 : 1;
-	if (strcmp(best.path, "/") == 0)
-		return; /* of our own namespace: it has no name in here */
-	group_show(best.path, pause->cgroup, sizeof(pause->cgroup));
-	pause->scope = PAUSE_SCOPE_cgroup;
-	if (member->unified)
-		group_unit(best.path, facts->victim_unit);
+	}
+	pause->quota_ns = spent->quota_ns;
+	pause->period_ns = spent->period_ns;
+	if (spent->cgroup[0]) {
+		snprintf(pause->cgroup, sizeof(pause->cgroup), "%s", spent->cgroup);
+		pause->scope = PAUSE_SCOPE_cgroup;
+	}
 }
 
 /* ---- units ---- */

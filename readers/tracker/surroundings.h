@@ -26,7 +26,8 @@ void surroundings_listen(struct surroundings *surroundings, uint64_t boottime_ns
 
 /*
  * Fills in what is empty of pause->place, the control groups of culprits and victims, the scope's group, quota and period, and the disk's name; and
- * adds to the facts, which the caller has begun. Processes that ended, or whose pid is somebody else's by now, get no group.
+ * adds to the facts, which the caller has begun. Processes that ended, or whose pid is somebody else's by now, get the group that an earlier judgement
+ * found, or none.
  * Cost: three system calls a process named, some 60 more.
  */
 void surroundings_gather(struct surroundings *surroundings, struct pause *pause, struct pause_facts *facts);

@@ -172,6 +172,8 @@ static int describe_myself(int argc, char **argv)
 			fputs(line, out);
 	fprintf(out, "leader %d %d\n", getsid(0) == getpid(), getpgid(0) == getpid());
 	fclose(out);
+	fclose(status);
+	closedir(folder);
 	return rename(temporary, argv[2]) == 0 ? 7 : 3; /* 7: the parent is to tell it from others */
 }
 

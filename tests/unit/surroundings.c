@@ -328,6 +328,41 @@ static void gone_or_another(void **state)
 	assert_false(world->facts.same_session);
 }
 
+/* What the first judgement found is there for the last, when processes and groups are gone; not for another process of that pid, nor another pause. */
+static void remembered(void **state)
+{
+	struct world *world = *state;
+	char path[1400];
+
+	put(world, "sys/fs/cgroup/cgroup.controllers", "cpu\n");
+	put(world, "sys/fs/cgroup/job/cpu.max", "20000 100000\n");
+	put_people(world, "0::/job\n", "0::/job\n");
+	world->pause.class = PAUSE_CLASS_throttle;
+	struct pause first = world->pause;
+	gather(world);
+	path_of(world, "sys/fs/cgroup/job/cpu.max", path);
+	assert_int_equal(unlink(path), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		char name[40];
+		snprintf(name, sizeof(name), "proc/%u/stat", VICTIM + i);
+		path_of(world, name, path);
+		assert_int_equal(unlink(path), 0);
+	}
+	world->pause = first;
+	gather(world);
+	assert_string_equal(world->pause.victims[2].cgroup, "/job");
+	assert_string_equal(world->pause.cgroup, "/job");
+	assert_int_equal(world->pause.scope, PAUSE_SCOPE_cgroup);
+	assert_true(world->pause.quota_ns == 20 * NS_PER_MS && world->pause.period_ns == 100 * NS_PER_MS);
+	world->pause = first;
+	world->pause.number++;
+	world->pause.victims[2].start_time_ns += NS_PER_S;
+	gather(world);
+	assert_string_equal(world->pause.victims[1].cgroup, "/job");
+	assert_string_equal(world->pause.victims[2].cgroup, "");
+	assert_true(world->pause.quota_ns == 0);
+}
+
 static void hostile_names(void **state)
 {
 	struct world *world = *state;
@@ -594,6 +629,7 @@ int main(void)
 	        TEST(hybrid),
 	        TEST(quota_of_a_group_around),
 	        TEST(gone_or_another),
+	        TEST(remembered),
 	        TEST(hostile_names),
 	        TEST(any_bytes),
 	        TEST(units),
