@@ -70,7 +70,7 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  rogue-hunter %s %s\n", commands[i].name, commands[i].synopsis);
 	fputs("\n`rogue-hunter COMMAND --help` says more; --version which release this is.\n"
-	      "Every command but config takes --name NAME, where several daemons run.\n"
+	      "Every command but config and replay takes --name NAME, where several daemons run.\n"
 	      "Exit codes: 0 ok, 1 failure, 2 usage, 3 no daemon or no data, 4 resources.\n",
 	        out);
 }

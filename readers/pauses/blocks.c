@@ -115,11 +115,10 @@ static void add_swap(char *list, size_t size, const json_t *place)
 		add(list, size, "no swap");
 	else if (isnan(used))
 		add(list, size, "%s swap", pause_bytes_text(total, figure));
+	else if (used <= 0 || used / total >= 0.95)
+		add(list, size, "%s swap (%s)", pause_bytes_text(total, figure), used <= 0 ? "empty" : "full");
 	else
-		add(list, size, "%s swap (%s)", pause_bytes_text(total, figure),
-		        used <= 0              ? "empty"
-		        : used / total >= 0.95 ? "full"
-		                               : strcat(pause_share_text(used / total, share), " used"));
+		add(list, size, "%s swap (%s used)", pause_bytes_text(total, figure), pause_share_text(used / total, share));
 }
 
 /* `boot` where the line above had no room for it. */
@@ -384,7 +383,7 @@ static struct metric metric_of(const char *name)
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
 		if (strcmp(name, metrics[i].name) == 0)
 			return metrics[i];
-	return (struct metric){.name = name, .of = name, .title = "amount"};
+	return (struct metric){.name = name, .of = name, .title = name[0] ? "amount" : ""};
 }
 
 /* "real-time FIFO 50", or what else sets a process above or below others. */
@@ -419,7 +418,7 @@ static void add_others(struct row *rows, size_t *count, int share, double amount
 	struct row *row = &rows[(*count)++];
 	*row = (struct row){0};
 	snprintf(row->first, sizeof(row->first), "%d%%", share);
-	if (strcmp(document_text(metric, "unit"), "ratio") != 0)
+	if (document_text(metric, "unit")[0] && strcmp(document_text(metric, "unit"), "ratio") != 0)
 		blocks_value(total - amount > 0 ? total - amount : NAN, document_text(metric, "unit"), row->second);
 	if (others > 0)
 		snprintf(row->who, sizeof(row->who), "%s others", blocks_value((double)others, "count", number));
@@ -449,7 +448,7 @@ static size_t culprit_rows(const json_t *document, struct row rows[ROWS_MOST])
 			shared = true;
 		}
 		amounts += isnan(amount) ? 0 : amount;
-		if (strcmp(unit, "ratio") != 0) /* of which the share says the same */
+		if (unit[0] && strcmp(unit, "ratio") != 0) /* of a ratio the share says the same */
 			blocks_value(amount, unit, row->second);
 		snprintf(row->who, sizeof(row->who), "%.120s%s", document_text(culprit, "name"),
 		        document_is_true(culprit, "exited") && !strstr(document_text(culprit, "name"), "exited") ? ", exited" : "");
@@ -478,6 +477,24 @@ static void print_carriers(struct page *page, const json_t *document)
 	}
 }
 
+/* ", 18:20:50 to the end": the time that was searched. "" where it is not known. Returns out. */
+static const char *window_text(const json_t *document, char out[40])
+{
+	enum { DAY_S = 86400 };
+	uint64_t window_s = document_ns(document, "window_us") / NS_PER_S;
+	unsigned hour, minute, second;
+
+	out[0] = '\0';
+	if (window_s == 0 || window_s >= DAY_S ||
+	        sscanf(document_text(document, "start"), "%*10[0-9-]T%2u:%2u:%2u", &hour, &minute, &second) != 3)
+		return out;
+	if (hour > 23 || minute > 59 || second > 60)
+		return out;
+	unsigned begin = (hour * 3600 + minute * 60 + second + DAY_S - (unsigned)window_s) % DAY_S;
+	snprintf(out, 40, ", %02u:%02u:%02u to the end", begin / 3600, begin / 60 % 60, begin % 60);
+	return out;
+}
+
 /* Why nobody stands there. */
 static const char *nobody(const json_t *document)
 {
@@ -494,7 +511,7 @@ void blocks_culprits(struct page *page, const json_t *document)
 	double total = document_number(metric, "total");
 	struct metric told = metric_of(document_text(metric, "name"));
 	struct row rows[ROWS_MOST], titles = {.first = "share", .who = "who", .how = "how"};
-	char value[BLOCKS_VALUE_BYTES];
+	char value[BLOCKS_VALUE_BYTES], window[40];
 	size_t count = culprit_rows(document, rows);
 
 	document_list(document, "culprits", &culprits);
@@ -503,7 +520,8 @@ void blocks_culprits(struct page *page, const json_t *document)
 	if (candidates)
 		page_print(page, "  candidates only");
 	if (count > 0 && total > 0 && strcmp(document_text(metric, "unit"), "ratio") != 0)
-		page_print(page, "%s%s %s", candidates ? "; " : "  ", blocks_value(total, document_text(metric, "unit"), value), told.of);
+		page_print(page, "%s%s %s%s", candidates ? "; " : "  ", blocks_value(total, document_text(metric, "unit"), value), told.of,
+		        candidates ? "" : window_text(document, window));
 	page_end(page);
 	snprintf(titles.second, sizeof(titles.second), "%.24s", told.title);
 	if (count > 0) {
@@ -536,6 +554,12 @@ static void wait_words(const json_t *victim, char *out, size_t size)
 		snprintf(out + used, size - used, " (also a culprit)");
 }
 
+/* Did nobody but rogue-hunter stand still? Tasks are those that ran on, then. */
+static bool is_monitor(const json_t *document)
+{
+	return strcmp(document_text(document_object(document, "scope"), "kind"), "monitor") == 0;
+}
+
 /* Those who are not named one by one. */
 static void add_other_victims(const json_t *document, struct row *rows, size_t *count, uint64_t named, uint64_t named_ns)
 {
@@ -543,7 +567,7 @@ static void add_other_victims(const json_t *document, struct row *rows, size_t *
 	uint64_t tasks = document_count(total, "task_count", 0), wait_ns = document_ns(total, "wait_us");
 	char number[BLOCKS_VALUE_BYTES];
 
-	if (tasks <= named || *count == ROWS_MOST)
+	if (tasks <= named || *count == ROWS_MOST || is_monitor(document))
 		return;
 	struct row *row = &rows[(*count)++];
 	*row = (struct row){.first = "-", .second = "-"};
@@ -598,9 +622,11 @@ void blocks_victims(struct page *page, const json_t *document)
 	size_t count = victim_rows(document, rows);
 
 	page_text(page, "VICTIMS", TABLE_BOLD);
-	if (tasks > 0)
+	if (is_monitor(document))
+		page_print(page, "  rogue-hunter alone");
+	else if (tasks > 0)
 		page_print(page, "  %s task%s", blocks_value(tasks, "count", number), tasks == 1 ? "" : "s");
-	if (tasks > 0 && wait_us >= 0)
+	if (tasks > 0 && wait_us >= 0 && !is_monitor(document))
 		page_print(page, ", %.3g task-seconds of waiting", wait_us / 1e6);
 	page_end(page);
 	if (count > 0) {

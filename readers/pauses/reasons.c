@@ -11,7 +11,7 @@
 
 enum { ITEMS_MOST = 40 };
 
-static void none(struct page *page, const char *text)
+static void line(struct page *page, const char *text)
 {
 	page_to(page, 2);
 	page_text(page, text, TABLE_PLAIN);
@@ -28,38 +28,72 @@ static void left_out(struct page *page, size_t items)
 
 /* ---- evidence ---- */
 
-enum { TEXT_COLUMN = 6, VALUE_COLUMN = 29, USUAL_COLUMN = 54 };
+enum { ID_COLUMNS = 3, TEXT_COLUMN = 6, TEXT_MOST = 44, VALUE_COLUMN = 29, USUAL_COLUMN = 54 };
+
+/* Where values stand, and what is usual: in the same column for all evidence of one kind, as far as texts leave room. */
+struct value_columns {
+	size_t value, usual;
+};
+
+static const char *evidence_text(const json_t *item)
+{
+	const char *text = document_text(item, "text");
+	return text[0] ? text : document_text(item, "signal");
+}
+
+static char *evidence_value(const json_t *item, const char *key, char out[BLOCKS_VALUE_BYTES])
+{
+	return blocks_value(document_number(item, key), document_text(item, "unit"), out);
+}
+
+static struct value_columns place_values(struct page *page, const json_t *evidence, size_t count)
+{
+	struct value_columns columns = {.value = VALUE_COLUMN, .usual = USUAL_COLUMN};
+	size_t widest = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const json_t *item = document_item(evidence, i);
+		char now[BLOCKS_VALUE_BYTES];
+		size_t wide = page_columns(page, evidence_text(item)), value = strlen(evidence_value(item, "value", now));
+		if (isnan(document_number(item, "value")) || wide > TEXT_MOST)
+			continue;
+		widest = value > widest ? value : widest;
+		columns.value = TEXT_COLUMN + wide + 2 > columns.value ? TEXT_COLUMN + wide + 2 : columns.value;
+	}
+	columns.usual = columns.value > VALUE_COLUMN ? columns.value + widest + 2 : USUAL_COLUMN;
+	return columns;
+}
 
 /* "memory PSI full        78%                      (usual under 1%)", or where the text is long one sentence with the same. */
-static void print_evidence(struct page *page, const json_t *item, unsigned number, bool against)
+static void print_evidence(struct page *page, const json_t *item, unsigned number, bool against, const struct value_columns *columns)
 {
-	const char *id = document_text(item, "id"), *text = document_text(item, "text"), *unit = document_text(item, "unit");
-	double value = document_number(item, "value"), usual = document_number(item, "usual");
-	char now[BLOCKS_VALUE_BYTES], then[BLOCKS_VALUE_BYTES];
+	const char *id = document_text(item, "id"), *text = evidence_text(item);
+	bool has_usual = !isnan(document_number(item, "usual"));
+	char now[BLOCKS_VALUE_BYTES], then[BLOCKS_VALUE_BYTES], usual[BLOCKS_VALUE_BYTES + 16] = "";
 
 	page_to(page, 2);
 	if (id[0])
-		page_cell(page, 3, false, id);
+		page_cell(page, ID_COLUMNS, false, id);
 	else
 		page_print(page, "%c%u", against ? 'A' : 'F', number);
 	page_to(page, TEXT_COLUMN);
-	text = text[0] ? text : document_text(item, "signal");
-	blocks_value(value, unit, now);
-	blocks_value(usual, unit, then);
-	if (isnan(value)) {
+	evidence_value(item, "value", now);
+	if (has_usual)
+		snprintf(usual, sizeof(usual), "(usual %s)", evidence_value(item, "usual", then));
+	bool fits = TEXT_COLUMN + page_columns(page, text) < columns->value && columns->value + strlen(now) < columns->usual &&
+	            columns->usual + page_columns(page, usual) <= PAGE_WIDTH;
+	if (isnan(document_number(item, "value"))) {
 		page_flow(page, TEXT_COLUMN, "", text);
-	} else if (page_columns(page, text) < VALUE_COLUMN - TEXT_COLUMN && strlen(now) < USUAL_COLUMN - VALUE_COLUMN) {
-		page_text(page, text, TABLE_PLAIN);
-		page_to(page, VALUE_COLUMN);
-		page_text(page, now, TABLE_PLAIN);
-		if (!isnan(usual)) {
-			page_to(page, USUAL_COLUMN);
-			page_print(page, "(usual %s)", then);
-		}
-	} else if (isnan(usual)) {
-		page_flow_print(page, TEXT_COLUMN, "%.1000s: %s", text, now);
+	} else if (!fits) {
+		page_flow_print(page, TEXT_COLUMN, "%.1000s: %s %s", text, now, usual);
 	} else {
-		page_flow_print(page, TEXT_COLUMN, "%.1000s: %s (usual %s)", text, now, then);
+		page_text(page, text, TABLE_PLAIN);
+		page_to(page, columns->value);
+		page_text(page, now, TABLE_PLAIN);
+		if (has_usual) {
+			page_to(page, columns->usual);
+			page_text(page, usual, TABLE_PLAIN);
+		}
 	}
 	page_end(page);
 }
@@ -68,6 +102,7 @@ void blocks_evidence(struct page *page, const json_t *document, bool against)
 {
 	const json_t *evidence;
 	size_t count = document_list(document, "evidence", &evidence), left = 0;
+	struct value_columns columns = place_values(page, evidence, count);
 	unsigned printed = 0;
 
 	page_text(page, against ? "EVIDENCE AGAINST" : "EVIDENCE FOR", TABLE_BOLD);
@@ -80,11 +115,11 @@ void blocks_evidence(struct page *page, const json_t *document, bool against)
 		if (printed == ITEMS_MOST)
 			left++;
 		else
-			print_evidence(page, item, ++printed, against);
+			print_evidence(page, item, ++printed, against, &columns);
 	}
 	left_out(page, left);
 	if (printed == 0)
-		none(page, against ? "none found" : "none");
+		line(page, against ? "none found" : "none");
 }
 
 /* ---- causes ---- */
@@ -203,18 +238,18 @@ void blocks_causes(struct page *page, const json_t *document)
 	}
 	left_out(page, left);
 	if (count == 0)
-		none(page, "none");
+		line(page, "none");
 }
 
 /* ---- what was not measured ---- */
 
-enum { SIGNAL_COLUMN = 2, WHY_COLUMN = 18, TELL_COLUMN = 42 };
+enum { SIGNAL_COLUMN = 2, WHY_COLUMN = 19, TELL_COLUMN = 42 };
 
 /* "irq_time        kernel built without it   would show interrupt load apart" */
 static void print_signal(struct page *page, const json_t *item)
 {
 	const char *reason = document_text(item, "reason"), *tell = document_text(item, "would_tell"),
-	           *enable = document_text(item, "enable"), *state = document_text(item, "state");
+	           *state = document_text(item, "state");
 
 	page_to(page, SIGNAL_COLUMN);
 	page_cell(page, WHY_COLUMN - SIGNAL_COLUMN - 1, false, document_text(item, "name"));
@@ -230,17 +265,13 @@ static void print_signal(struct page *page, const json_t *item)
 		page_flow_print(page, WHY_COLUMN, beside ? "would show %.1000s" : " would show %.1000s", tell);
 	}
 	page_end(page);
-	if (enable[0]) {
-		page_to(page, WHY_COLUMN);
-		page_flow_print(page, WHY_COLUMN, "enable: %.1000s", enable);
-		page_end(page);
-	}
 }
 
 void blocks_signals(struct page *page, const json_t *document)
 {
 	const json_t *signals;
 	size_t count = document_list(document, "signals", &signals), printed = 0, left = 0;
+	bool some_can_be_enabled = false;
 
 	page_text(page, "NOT MEASURED", TABLE_BOLD);
 	page_end(page);
@@ -253,11 +284,14 @@ void blocks_signals(struct page *page, const json_t *document)
 			continue;
 		}
 		print_signal(page, item);
+		some_can_be_enabled |= document_text(item, "enable")[0] != '\0';
 		printed++;
 	}
 	left_out(page, left);
+	if (some_can_be_enabled)
+		line(page, "`rogue-hunter doctor` tells what would enable them");
 	if (printed == 0)
-		none(page, "none");
+		line(page, "none");
 }
 
 /* ---- what to do ---- */
@@ -309,7 +343,7 @@ void blocks_remedies(struct page *page, const json_t *document)
 		if (document_item(remedies, i))
 			print_remedy(page, document_item(remedies, i), ++printed);
 	if (printed == 0)
-		none(page, "none");
+		line(page, "none");
 }
 
 void blocks_last(struct page *page, const struct explanation *explanation)

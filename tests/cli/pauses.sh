@@ -133,4 +133,40 @@ if script --version >/dev/null 2>&1; then
 	COLUMNS_WANTED=140 on_terminal pauses --db "$database" | sed 's/\x1b\[[0-9;]*m//g' >"$TEMP/wide"
 	grep -q '2026-11-20 14:03:07 .* 40 x cc1 under make\[812\] 94%$' "$TEMP/wide" || fail "nothing more on a wide terminal: $(cat "$TEMP/wide")"
 fi
+
+# ---- a copied ring, judged anew: the collector itself was stopped in it ----
+"$BIN/rh-collector" --name "$NAME" --interval 0.05 >"$TEMP/collector" 2>&1 &
+collector=$!
+trap 'kill -9 $collector 2>/dev/null; clean_up' EXIT
+wait_until test -e "/dev/shm/rogue-hunter.$NAME"
+newest_sample() { "$hunter" watch --count 1 --json --name "$NAME" | jq .sample; }
+published() { [ "$(newest_sample)" -ge "$1" ]; }
+wait_until published 40
+kill -STOP "$collector" && sleep 1.5 && kill -CONT "$collector"
+wait_until published 80
+cp "/dev/shm/rogue-hunter.$NAME" "$TEMP/ring" && kill "$collector" && wait "$collector"
+expect 0 "$hunter" replay "$TEMP/ring"
+cp "$TEMP/out" "$TEMP/first"
+[ "$(wc -l <"$TEMP/first")" -ge 1 ] && ! grep -v -P '^(rogue-hunter|This machine|\d+ tasks?) .*paused .* at .*\. \[[0-9a-f]{4}-\d+ [a-z_ ]+\]$' "$TEMP/first" ||
+	fail "not a sentence for each pause: $(cat "$TEMP/first")"
+expect 0 "$hunter" replay "$TEMP/ring"
+diff "$TEMP/first" "$TEMP/out" || fail "judged again it is another"
+expect 0 "$hunter" replay --json "$TEMP/ring"
+[ "$(jq -r .schema "$TEMP/out" | sort | uniq -c | tr -s ' ')" = " $(wc -l <"$TEMP/first") rogue-hunter.pause/1" ] || fail "not a document for each pause"
+split -l 1 --additional-suffix=.replayed "$TEMP/out" "$TEMP/"
+"$BUILD/tests/golden_pauses_put" "$TEMP/replayed.db" "$TEMP"/*.replayed || fail "documents of our own were not stored"
+expect 0 "$hunter" explain last --db "$TEMP/replayed.db"
+fits
+[ "$(grep -o '^[A-Z]\+' "$TEMP/out" | tr '\n' ' ')" = "$blocks" ] || fail "not every block of our own document: $(cat "$TEMP/out")"
+printf 'pause.cpu_wait=60\npause.io_wait=60\npause.memory_wait=60\npause.stuck_wait=60\n' >"$TEMP/plain"
+expect 0 "$hunter" replay --config-fd 9 "$TEMP/ring" 9<"$TEMP/plain"
+printf 'pause.cpu_wait=nonsense\n' >"$TEMP/plain"
+expect 2 "$hunter" replay --config-fd 9 "$TEMP/ring" 9<"$TEMP/plain"
+expect 3 "$hunter" replay "$TEMP/none"
+expect 3 "$hunter" replay "$database"
+head -c 100000 "$TEMP/ring" >"$TEMP/cut"
+expect 3 "$hunter" replay "$TEMP/cut"
+expect 2 "$hunter" replay
+expect 2 "$hunter" replay "$TEMP/ring" "$TEMP/ring"
+no_segment || fail "it left a segment"
 echo ok

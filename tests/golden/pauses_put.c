@@ -29,7 +29,7 @@ static uint64_t ns_of(const json_t *object, const char *key)
 	return us > 0 && us < 9e15 ? (uint64_t)us * 1000 : 0;
 }
 
-/* "2026-11-20T18:20:55.104233+01:00" */
+/* "2026-11-20T18:20:55.104233+01:00", or with a Z. */
 static uint64_t start_of(const json_t *document)
 {
 	struct tm tm = {0};
@@ -37,7 +37,7 @@ static uint64_t start_of(const json_t *document)
 	int hours = 0, minutes = 0;
 	const char *rest = strptime(text_of(document, "start"), "%Y-%m-%dT%H:%M:%S", &tm);
 
-	if (!rest || sscanf(rest, ".%6u%3d:%2d", &us, &hours, &minutes) != 3)
+	if (!rest || (sscanf(rest, ".%6u%3d:%2d", &us, &hours, &minutes) != 3 && !strchr(rest, 'Z')))
 		return 1;
 	return (uint64_t)(timegm(&tm) - hours * 3600 - minutes * 60) * 1000000000 + us * UINT64_C(1000);
 }
