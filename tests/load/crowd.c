@@ -31,7 +31,7 @@ enum {
 	SPARE_PIDS = 1200, /* left to the others */
 	STACK_BYTES = 16 << 10,
 	OWN_EACH = 32,
-	LIFE_S = 100,
+	LIFE_S = 150, /* a busy machine takes a minute to make them */
 	LOOKED_UP = 40,
 	WATCH_MS = 2500,
 	SETTLED_MS = 1000,
@@ -159,7 +159,8 @@ static void gather(struct crowd *crowd, struct watch *watch, void (*be)(struct s
 		for (;;)
 			pause();
 	}
-	for (int ms = 0; ms < LIFE_S * 1000 && !crowd->shared->ready; ms += STEP_MS)
+	uint64_t until_ns = clock_now_ns(CLOCK_MONOTONIC) + LIFE_S * (uint64_t)NS_PER_S;
+	while (!crowd->shared->ready && clock_now_ns(CLOCK_MONOTONIC) < until_ns)
 		watch_for(watch, &crowd->live, STEP_MS);
 	assert_int_equal(crowd->shared->ready, 1);
 }
