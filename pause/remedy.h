@@ -26,6 +26,9 @@ struct pause_facts {
 	uint32_t kernel_major, kernel_minor, systemd_version;
 	bool under_build_tool; /* culprit: workers under make, ninja, cargo */
 	uint32_t workers;
+	uint64_t culprit_bytes_before;              /* size of the culprit's unit before it grew */
+	bool frozen_filesystem, network_filesystem; /* stuck: the waiting stacks are in a freeze; in NFS or FUSE */
+	bool bare_metal;                            /* known not to be a virtual machine */
 };
 
 /* Fills in pause->remedies, at most PAUSE_REMEDIES, best first. A unit or pid stands in a command only if it matches [A-Za-z0-9:_.@-]+. */
