@@ -162,8 +162,8 @@ static void wait_until(struct sleeper *sleeper, uint64_t due_ns)
 }
 
 /*
- * Sleeps to the next point of its grid, or to `earlier_ns` if that comes first, and notes how late it came back. Points of the grid that passed
- * meanwhile are left out.
+ * Sleeps to the next point of its grid, or to `earlier_ns` if that comes first, where the grid then begins anew, and notes how late it came back. Points of
+ * the grid that passed meanwhile are left out.
  */
 static void sleep_once(struct sleeper *sleeper, uint64_t earlier_ns)
 {
@@ -174,8 +174,8 @@ static void sleep_once(struct sleeper *sleeper, uint64_t earlier_ns)
 	wait_until(sleeper, due_ns);
 	uint64_t suspended_ns = suspended_at_least_ns(&now_ns);
 	note_max(&sleeper->late_max_ns, guard_late_ns(due_ns, now_ns, before_ns, suspended_ns));
-	if (now_ns >= sleeper->grid_ns)
-		sleeper->grid_ns += ((now_ns - sleeper->grid_ns) / sleeper->period_ns + 1) * sleeper->period_ns;
+	if (now_ns >= due_ns)
+		sleeper->grid_ns = due_ns + ((now_ns - due_ns) / sleeper->period_ns + 1) * sleeper->period_ns;
 	atomic_store_explicit(&sleeper->due_ns, sleeper->grid_ns, memory_order_relaxed);
 	atomic_store_explicit(&sleeper->cpu_ns, clock_now_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
 }

@@ -13,7 +13,8 @@
  * All memory is allocated, written and locked by guard_open(); the threads then neither allocate nor open anything, and take no lock. They are called
  * rh-guard and rh-canary/N, N being the cpu. Of the capabilities that guard_open() found the guard keeps CAP_SYS_NICE, if it is to boost, the canaries
  * none: the caller may give up what it likes afterwards.
- * Cost: `guard_hz` plus cpus * `canary_hz` short wake-ups per second, and one for each sample expected; a reading has what they took.
+ * Cost: `guard_hz` plus cpus * `canary_hz` short wake-ups per second, a few more where `guard_hz` is no multiple of the rate of samples; a reading has what
+ * they took.
  */
 #ifndef COLLECTOR_GUARD_GUARD_H
 #define COLLECTOR_GUARD_GUARD_H

@@ -65,7 +65,7 @@ static void text_collector(FILE *out, const struct health *health)
 /* The signals whose absence matters: without them blame is estimated, or something is not seen at all. Those that need a device are not among them. */
 static const uint64_t expected_signals = SIGNAL(run_delay) | SIGNAL(process_io) | SIGNAL(psi_cpu) | SIGNAL(psi_memory) | SIGNAL(psi_io) |
                                          SIGNAL(scheduler) | SIGNAL(last_words) | SIGNAL(block_requests) | SIGNAL(real_time) |
-                                         SIGNAL(locked_memory);
+                                         SIGNAL(locked_memory) | SIGNAL(guard_deadline) | SIGNAL(canaries);
 
 static uint64_t missing_signals(const struct rh_system *system)
 {
@@ -132,6 +132,31 @@ static void text_cost(FILE *out, const struct health *health)
 	fprintf(out, "%llu events of the kernel found no room\n", (unsigned long long)system->events_lost_count);
 }
 
+static bool has_canaries(const struct rh_system *system)
+{
+	return rh_has(system->present, RH_S_canary_lateness_ns);
+}
+
+/* "deadline: nothing above it; 0 samples put ahead; a normal program waited up to 60us for a cpu; 0.05 % of a core" */
+static void text_guard(FILE *out, const struct rh_system *system)
+{
+	char wait[16];
+
+	label(out, "guard");
+	if (!rh_has(system->present, RH_S_guard_class)) {
+		fputs("none: a pause of the whole machine cannot be told from one of the collector\n", out);
+		return;
+	}
+	fprintf(out, "%s; %u samples put ahead; ", rh_code(RH_CODE_guard_class, system->guard_class)->text, system->guard_boosts_count);
+	if (has_canaries(system))
+		fprintf(out, "a normal program waited up to %s for a cpu", value_duration((double)system->canary_lateness_ns, wait));
+	else
+		fputs("no canaries", out);
+	if (rh_has(system->present, RH_S_guard_cost_ratio))
+		fprintf(out, "; %.2f %% of a core", 100 * (double)system->guard_cost_ratio);
+	fputc('\n', out);
+}
+
 static void text_database(FILE *out, const struct health *health)
 {
 	struct terminal terminal = terminal_of(out);
@@ -184,6 +209,7 @@ void print_text(FILE *out, const struct health *health)
 	if (health->has_sample) {
 		text_sample(out, health);
 		text_cost(out, health);
+		text_guard(out, &health->batch.system);
 	}
 	text_database(out, health);
 	text_tracker(out, health);
@@ -237,6 +263,27 @@ static void json_window(struct json *json, const struct window *window)
 	real_member(json, "scan_mean_ns", window->scan_mean_ns);
 	real_member(json, "max_score", window->max_score);
 	real_member(json, "ticks_missed_count", window->missed);
+	json_object_end(json);
+}
+
+/* Of a collector without a guard nothing but its class, "none". */
+static void json_guard(struct json *json, const struct rh_system *system)
+{
+	bool is_there = rh_has(system->present, RH_S_guard_class);
+
+	json_key(json, "guard");
+	json_object_begin(json);
+	text_member(json, "class", rh_code(RH_CODE_guard_class, is_there ? system->guard_class : RH_GUARD_CLASS_none)->name);
+	if (is_there) {
+		json_key(json, "canaries");
+		json_bool(json, has_canaries(system));
+		number_member(json, "boosts_count", system->guard_boosts_count);
+		real_member(json, "lateness_ns", (double)system->guard_lateness_ns);
+	}
+	if (has_canaries(system))
+		real_member(json, "canary_lateness_ns", (double)system->canary_lateness_ns);
+	if (is_there && rh_has(system->present, RH_S_guard_cost_ratio))
+		real_member(json, "cost_ratio", (double)system->guard_cost_ratio);
 	json_object_end(json);
 }
 
@@ -298,6 +345,7 @@ void print_json(FILE *out, const struct health *health)
 		value_json_object(&system, &health->batch.system, &json);
 		json_missing(&json, &health->batch.system);
 		json_window(&json, &health->window);
+		json_guard(&json, &health->batch.system);
 	}
 	json_database(&json, health);
 	if (health->has_tracker)

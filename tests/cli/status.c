@@ -180,18 +180,31 @@ static void a_part_that_rests(void **state)
 	RING_SET(&system, RH_S_, hook_cost_ratio, 0.0042f);
 	RING_SET(&system, RH_S_, self_kernel_bytes, 3 << 20);
 	RING_SET(&system, RH_S_, events_lost_count, 17);
+	RING_SET(&system, RH_S_, guard_class, RH_GUARD_CLASS_fifo);
+	RING_SET(&system, RH_S_, guard_boosts_count, 3);
+	RING_SET(&system, RH_S_, guard_lateness_ns, 90e3f);
+	RING_SET(&system, RH_S_, canary_lateness_ns, 1.5e6f);
+	RING_SET(&system, RH_S_, guard_cost_ratio, 0.0011f);
 	ring_put(writer, &system, NULL, 0, 341);
-	expect_text(0, (const char *const[]){"back end   bpf, best that this machine allows\n",
-	                       "not seen   scheduler, psi_io; `rogue-hunter doctor` tells why\n",
-	                       "degraded   context switches are not watched, they would cost more than their budget\n",
-	                       "degraded   processes that came and went are summed up under their parents\n",
-	                       "0.42 % in the kernel's hooks, 8.0M of memory, 3.0M in the kernel, ring of ",
-	                       "\n           17 events of the kernel found no room\n", NULL});
+	expect_text(0,
+	        (const char *const[]){"back end   bpf, best that this machine allows\n",
+	                "not seen   scheduler, psi_io; `rogue-hunter doctor` tells why\n",
+	                "degraded   context switches are not watched, they would cost more than their budget\n",
+	                "degraded   processes that came and went are summed up under their parents\n",
+	                "0.42 % in the kernel's hooks, 8.0M of memory, 3.0M in the kernel, ring of ",
+	                "\n           17 events of the kernel found no room\n",
+	                "guard      real-time: other real-time threads can hold it up; 3 samples put ahead; a normal program waited up to "
+	                "1.50ms for a cpu; 0.11 % of a core\n",
+	                NULL});
 	json_t *object = status_json(0), *missing = json_object_get(object, "not_seen");
 	assert_int_equal(json_array_size(missing), 2);
 	assert_string_equal(json_string_value(json_array_get(missing, 0)), "scheduler");
 	assert_string_equal(json_string_value(json_array_get(missing, 1)), "psi_io");
 	assert_true(json_array_size(member(object, "system", "signals")) > 15);
+	assert_string_equal(json_string_value(member(object, "guard", "class")), "fifo");
+	assert_string_equal(json_string_value(member(object, "system", "guard_class")), "fifo");
+	assert_int_equal(json_integer_value(member(object, "guard", "boosts_count")), 3);
+	assert_true(json_is_true(member(object, "guard", "canaries")));
 	json_decref(object);
 
 	/* A collector that says nothing of signals is not said to lack any. */
@@ -199,8 +212,18 @@ static void a_part_that_rests(void **state)
 	ring_put(writer, &system, NULL, 0, 341);
 	struct command_result status = STATUS();
 	assert_null(strstr(status.out, "not seen"));
+	assert_non_null(strstr(status.out, "guard      none: "));
 	assert_null(strstr(status.out, "hooks"));
 	command_forget(&status);
+	object = status_json(0);
+	assert_string_equal(json_string_value(member(object, "guard", "class")), "none");
+	assert_null(member(object, "guard", "canaries"));
+	json_decref(object);
+
+	/* A guard alone. */
+	RING_SET(&system, RH_S_, guard_class, RH_GUARD_CLASS_deadline);
+	ring_put(writer, &system, NULL, 0, 341);
+	expect_text(0, (const char *const[]){"guard      deadline: nothing above it; 0 samples put ahead; no canaries\n", NULL});
 	ring_close(&writer);
 }
 
