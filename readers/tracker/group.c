@@ -108,6 +108,11 @@ bool group_has_files(const struct group_member *member)
 	return length > 0 && !member->removed && !strstr(path, "/../") && !(length >= 3 && strcmp(path + length - 3, "/..") == 0);
 }
 
+const char *group_file(const char *mount, const char *group, const char *file, char out[GROUP_FILE_BYTES])
+{
+	return mount && snprintf(out, GROUP_FILE_BYTES, "%s%s/%s", mount, group, file) < GROUP_FILE_BYTES ? out : NULL;
+}
+
 bool group_parent(char path[GROUP_PATH_BYTES])
 {
 	char *slash = strrchr(path, '/');
@@ -121,17 +126,23 @@ bool group_parent(char path[GROUP_PATH_BYTES])
 char *group_show(const char *path, char *out, size_t size)
 {
 	char clean[3 * GROUP_PATH_BYTES];
-	size_t length = text_sanitise(path, strlen(path), clean, sizeof(clean));
 
+	text_sanitise(path, strlen(path), clean, sizeof(clean));
 	text_reduce_to_ascii(clean);
-	length = strlen(clean);
+	size_t length = strlen(clean);
 	if (length < size) {
 		memcpy(out, clean, length + 1);
 		return out;
 	}
-	const char *tail = clean + length - (size - 2); /* "~", and the NUL */
-	const char *slash = strchr(tail, '/');
-	snprintf(out, size, "~%s", slash && slash[1] ? slash : tail);
+	const char *last = strrchr(clean, '/');
+	size_t last_length = last ? strlen(last) : length;
+	size_t head = last_length + 3 <= size ? size - last_length - 3 : 0; /* "/~", and the NUL */
+	while (head > 0 && clean[head] != '/')
+		head--;
+	if (last_length + 3 <= size)
+		snprintf(out, size, "%.*s/~%s", (int)head, clean, last);
+	else
+		snprintf(out, size, "~%s", clean + length - (size - 2));
 	return out;
 }
 

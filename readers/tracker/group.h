@@ -10,10 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GROUP_PATH_BYTES = 1024, GROUP_UNIT_BYTES = 64 };
+enum { GROUP_PATH_BYTES = 1024, GROUP_UNIT_BYTES = 64, GROUP_FILE_BYTES = GROUP_PATH_BYTES + 64 };
 
 /* Which tree is asked for. Of v1, where each controller may have a tree of its own, that controller's goes before the unified one. */
 enum group_tree { GROUP_TREE_unified, GROUP_TREE_cpu, GROUP_TREE_memory };
+
+/* Where the trees are, below a folder. */
+struct group_trees {
+	int fd;                    /* of the folder; borrowed */
+	const char *unified, *cpu; /* NULL: not there */
+};
 
 /* What a process tells of itself. */
 struct group_member {
@@ -35,10 +41,13 @@ bool group_read_path(const char *text, enum group_tree tree, struct group_member
 /* Can files of the group be asked for? Not of one outside of our own namespace, of one that is removed, or of no path. */
 bool group_has_files(const struct group_member *member);
 
+/* Path of a file of a group in the tree mounted there, NULL where it is mounted nowhere, or the path is too long. Returns out. */
+const char *group_file(const char *mount, const char *group, const char *file, char out[GROUP_FILE_BYTES]);
+
 /* Cuts the last component off. Returns false at the root, which is left as it is. */
 bool group_parent(char path[GROUP_PATH_BYTES]);
 
-/* The path as printable ASCII; of one that is too long the end, its begin replaced by "~". Returns out. */
+/* The path as printable ASCII. Of one that is too long parts in the middle are replaced by "~": who manages it is at its begin, its name at the end. Returns out. */
 char *group_show(const char *path, char *out, size_t size);
 
 /*

@@ -3,9 +3,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "readers/tracker/group.h"
 #include "readers/tracker/kernel_log.h"
+#include "readers/tracker/look.h"
+#include "readers/tracker/quota.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,11 +17,8 @@
 #include <unistd.h>
 
 enum {
-	TEXT_BYTES = 8192,
-	FILE_BYTES = GROUP_PATH_BYTES + 64,
 	START_TOLERANCE_NS = 20 * NS_PER_MS, /* two ticks of /proc/PID/stat */
-	GROUP_LEVELS = 32,
-	PERIODS_LEAST = 10, /* of a quota, before anything is said of how it is used */
+	PERIODS_LEAST = 10,                  /* of a quota, before anything is said of how it is used */
 	KERNEL_LOG_AFTER_S = 1,
 	SEEN = 64,
 };
@@ -32,10 +30,9 @@ static const char *const build_tools[] = {"make", "gmake", "ninja", "samu", "car
 
 struct surroundings {
 	int root_fd, proc_fd, sys_fd;
-	uint64_t budget_ns, deadline_ns; /* MONOTONIC */
-	uint64_t late;
+	uint64_t budget_ns;
 	struct kernel_log kernel_log;
-	const char *unified, *cpu; /* where those trees are mounted, below sys; NULL: nowhere */
+	struct group_trees trees; /* below sys */
 	uint32_t systemd_version;
 	struct group_member culprits[PAUSE_CULPRITS], victims[PAUSE_VICTIMS];
 	/* What was found before: by the last judgement of a pause its processes and groups may be gone. */
@@ -51,8 +48,8 @@ struct surroundings {
 		uint32_t number;
 		uint64_t quota_ns, period_ns;
 		char cgroup[PAUSE_TEXT_BYTES];
-	} spent;               /* the quota found last, and of which pause */
-	char text[TEXT_BYTES]; /* of the file read last */
+	} spent; /* the quota found last, and of which pause */
+	struct look look;
 };
 
 /* ---- opening ---- */
@@ -64,7 +61,7 @@ static int open_folder(int dirfd, const char *path)
 
 static const char *find_place(int dirfd, const char *const places[], const char *file)
 {
-	char path[FILE_BYTES];
+	char path[GROUP_FILE_BYTES];
 
 	for (; *places; places++) {
 		snprintf(path, sizeof(path), "%s/%s", *places, file);
@@ -107,8 +104,9 @@ struct surroundings *surroundings_new(const char *root, uint64_t budget_ns)
 	s->proc_fd = open_folder(s->root_fd, "proc");
 	s->sys_fd = open_folder(s->root_fd, "sys");
 	kernel_log_open(&s->kernel_log, s->root_fd, "dev/kmsg");
-	s->unified = find_place(s->sys_fd, unified_places, "cgroup.controllers");
-	s->cpu = find_place(s->sys_fd, cpu_places, "cpu.stat");
+	s->trees.fd = s->sys_fd;
+	s->trees.unified = find_place(s->sys_fd, unified_places, "cgroup.controllers");
+	s->trees.cpu = find_place(s->sys_fd, cpu_places, "cpu.stat");
 	s->systemd_version = find_systemd(s->root_fd);
 	return s;
 }
@@ -134,55 +132,7 @@ void surroundings_listen(struct surroundings *s, uint64_t boottime_ns)
 
 uint64_t surroundings_late(const struct surroundings *s)
 {
-	return s->late;
-}
-
-/* ---- reading ---- */
-
-/* The text of a file, at most its first 8 KiB, borrowed until the next call; NULL where it cannot be read, or it is too late. */
-static const char *look(struct surroundings *s, int dirfd, const char *path)
-{
-	if (clock_now_ns(CLOCK_MONOTONIC) >= s->deadline_ns) {
-		s->late++;
-		return NULL;
-	}
-	return dirfd >= 0 && file_read_at(dirfd, path, s->text, sizeof(s->text)) >= 0 ? s->text : NULL;
-}
-
-/* A number of a file that holds nothing else. */
-static uint64_t look_number(struct surroundings *s, int dirfd, const char *path)
-{
-	const char *text = look(s, dirfd, path);
-	unsigned long long value = 0;
-
-	return text && sscanf(text, "%19llu", &value) == 1 ? value : 0;
-}
-
-/* The number behind a key at the begin of a line: "MemTotal:  16384 kB", "nr_periods 12". */
-static uint64_t number_of(const char *text, const char *key)
-{
-	size_t length = strlen(key);
-	unsigned long long value;
-
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, length) == 0 && sscanf(line + length, " %19llu", &value) == 1)
-			return value;
-	}
-	return 0;
-}
-
-/* The first line of a text as printable ASCII. */
-static void take_line(const char *text, char *out, size_t size)
-{
-	text_sanitise(text, strcspn(text, "\n"), out, size);
-	text_reduce_to_ascii(out);
-}
-
-/* Path of a file of a group in the tree mounted there. */
-static const char *file_of(const char *mount, const char *group, const char *file, char out[FILE_BYTES])
-{
-	return mount && snprintf(out, FILE_BYTES, "%s%s/%s", mount, group, file) < FILE_BYTES ? out : NULL;
+	return s->look.late;
 }
 
 /* ---- the place ---- */
@@ -205,12 +155,13 @@ static uint32_t count_cpus(const char *list)
 
 static void gather_memory(struct surroundings *s, struct pause_place *place, struct pause_facts *facts, uint64_t *ret_dirty_bytes)
 {
-	const char *text = look(s, s->proc_fd, "meminfo");
+	const char *text = look_at(&s->look, s->proc_fd, "meminfo");
 
 	*ret_dirty_bytes = 0;
 	if (!text)
 		return;
-	uint64_t total = number_of(text, "MemTotal:"), swap = number_of(text, "SwapTotal:"), swap_free = number_of(text, "SwapFree:");
+	uint64_t total = look_number_of(text, "MemTotal:"), swap = look_number_of(text, "SwapTotal:"),
+	         swap_free = look_number_of(text, "SwapFree:");
 	if (place->mem_total_bytes == 0)
 		place->mem_total_bytes = 1024 * total;
 	if (place->swap_total_bytes == 0) {
@@ -218,8 +169,8 @@ static void gather_memory(struct surroundings *s, struct pause_place *place, str
 		place->swap_used_bytes = swap > swap_free ? 1024 * (swap - swap_free) : 0;
 	}
 	facts->swap_absent_or_full = total > 0 && swap_free < swap / 20 + 1;
-	facts->anonymous_over_half = number_of(text, "AnonPages:") > total / 2 && total > 0;
-	*ret_dirty_bytes = 1024 * (number_of(text, "Dirty:") + number_of(text, "Writeback:"));
+	facts->anonymous_over_half = look_number_of(text, "AnonPages:") > total / 2 && total > 0;
+	*ret_dirty_bytes = 1024 * (look_number_of(text, "Dirty:") + look_number_of(text, "Writeback:"));
 }
 
 static void gather_place(struct surroundings *s, struct pause *pause)
@@ -233,11 +184,11 @@ static void gather_place(struct surroundings *s, struct pause *pause)
 		place->uptime_ns = pause->start_boottime_ns;
 	if (localtime_r(&onset, &local))
 		place->utc_offset_s = (int32_t)local.tm_gmtoff;
-	if (!place->host[0] && (text = look(s, s->proc_fd, "sys/kernel/hostname")) != NULL)
-		take_line(text, place->host, sizeof(place->host));
-	if (!place->kernel[0] && (text = look(s, s->proc_fd, "sys/kernel/osrelease")) != NULL)
-		take_line(text, place->kernel, sizeof(place->kernel));
-	if (place->cpus == 0 && (text = look(s, s->sys_fd, "devices/system/cpu/online")) != NULL)
+	if (!place->host[0] && (text = look_at(&s->look, s->proc_fd, "sys/kernel/hostname")) != NULL)
+		look_line(text, place->host, sizeof(place->host));
+	if (!place->kernel[0] && (text = look_at(&s->look, s->proc_fd, "sys/kernel/osrelease")) != NULL)
+		look_line(text, place->kernel, sizeof(place->kernel));
+	if (place->cpus == 0 && (text = look_at(&s->look, s->sys_fd, "devices/system/cpu/online")) != NULL)
 		place->cpus = count_cpus(text);
 }
 
@@ -251,10 +202,10 @@ static bool look_at_member(struct surroundings *s, uint32_t pid, uint64_t start_
 
 	snprintf(name, sizeof(name), "%u", pid);
 	int dir = open_folder(s->proc_fd, name);
-	const char *text = dir >= 0 ? look(s, dir, "stat") : NULL;
+	const char *text = dir >= 0 ? look_at(&s->look, dir, "stat") : NULL;
 	bool same = text && group_read_stat(text, &member->session, &found_ns) &&
 	            (found_ns > start_ns ? found_ns - start_ns : start_ns - found_ns) <= START_TOLERANCE_NS;
-	if (same && (text = look(s, dir, "cgroup")) != NULL)
+	if (same && (text = look_at(&s->look, dir, "cgroup")) != NULL)
 		group_read_path(text, tree, member);
 	closefd(&dir);
 	return same;
@@ -328,67 +279,12 @@ static const struct group_member *shared_group(const struct surroundings *s, con
 
 /* ---- quotas ---- */
 
-struct quota {
-	uint64_t quota_ns, period_ns; /* 0: none */
-	uint64_t periods, throttled;  /* how often it was looked at, and found spent */
-	char path[GROUP_PATH_BYTES];
-};
-
-static bool read_quota(struct surroundings *s, const char *group, bool unified, struct quota *quota)
-{
-	const char *mount = unified ? s->unified : s->cpu;
-	char file[FILE_BYTES], amount[64] = "";
-	const char *text;
-
-	*quota = (struct quota){0};
-	if (!file_of(mount, group, unified ? "cpu.max" : "cpu.cfs_quota_us", file) || (text = look(s, s->sys_fd, file)) == NULL)
-		return false;
-	snprintf(amount, sizeof(amount), "%s", text);
-	if (!unified && (!file_of(mount, group, "cpu.cfs_period_us", file) || (text = look(s, s->sys_fd, file)) == NULL))
-		return false;
-	if (unified ? !group_read_cpu_max(amount, &quota->quota_ns, &quota->period_ns)
-	            : !group_read_cfs(amount, text, &quota->quota_ns, &quota->period_ns))
-		return false;
-	if (file_of(mount, group, "cpu.stat", file) && (text = look(s, s->sys_fd, file)) != NULL) {
-		quota->periods = number_of(text, "nr_periods");
-		quota->throttled = number_of(text, "nr_throttled");
-	}
-	snprintf(quota->path, sizeof(quota->path), "%s", group);
-	return true;
-}
-
-/* One that was ever spent goes before one that was not; of two such, the smaller share of a cpu. */
-static bool is_tighter(const struct quota *a, const struct quota *b)
-{
-	if (b->period_ns == 0 || (a->throttled > 0) != (b->throttled > 0))
-		return b->period_ns == 0 || a->throttled > 0;
-	return (double)a->quota_ns / (double)a->period_ns < (double)b->quota_ns / (double)b->period_ns;
-}
-
-/* The quota that held the group back may be that of a group around it. */
-static bool find_quota(struct surroundings *s, const struct group_member *member, struct quota *best)
-{
-	struct quota quota;
-	char group[GROUP_PATH_BYTES];
-	int levels = 0;
-
-	*best = (struct quota){0};
-	if (!group_has_files(member))
-		return false;
-	memcpy(group, member->path, sizeof(group));
-	do {
-		if (read_quota(s, group, member->unified, &quota) && is_tighter(&quota, best))
-			*best = quota;
-	} while (++levels < GROUP_LEVELS && group_parent(group));
-	return best->period_ns > 0;
-}
-
 static void gather_quota(struct surroundings *s, struct pause *pause, const struct group_member *member, struct pause_facts *facts)
 {
 	struct spent *spent = &s->spent;
 	struct quota quota;
 
-	if (find_quota(s, member, &quota)) {
+	if (quota_find(&s->look, &s->trees, member, &quota)) {
 		*spent = (struct spent){.number = pause->number, .quota_ns = quota.quota_ns, .period_ns = quota.period_ns};
 		snprintf(spent->boot_id, sizeof(spent->boot_id), "%s", pause->boot_id);
 		if (strcmp(quota.path, "/") != 0) /* of our own namespace: it has no name in here */
@@ -413,12 +309,12 @@ static void gather_quota(struct surroundings *s, struct pause *pause, const stru
 /* Takes those controllers away that are not enabled for the unit. */
 static void keep_controllers(struct surroundings *s, const struct group_member *member, size_t unit_length, struct pause_facts *facts)
 {
-	char group[GROUP_PATH_BYTES], file[FILE_BYTES];
+	char group[GROUP_PATH_BYTES], file[GROUP_FILE_BYTES];
 	const char *text = NULL;
 
 	snprintf(group, sizeof(group), "%.*s", (int)unit_length, member->path);
-	if (group_has_files(member) && file_of(s->unified, group, "cgroup.controllers", file))
-		text = look(s, s->sys_fd, file);
+	if (group_has_files(member) && group_file(s->trees.unified, group, "cgroup.controllers", file))
+		text = look_at(&s->look, s->sys_fd, file);
 	facts->cgroup2_cpu &= text && group_lists(text, "cpu");
 	facts->cgroup2_memory &= text && group_lists(text, "memory");
 	facts->cgroup2_io &= text && group_lists(text, "io");
@@ -463,7 +359,7 @@ static bool read_device(const struct pause *pause, char number[32])
 
 static void gather_device(struct surroundings *s, struct pause *pause, struct pause_facts *facts)
 {
-	char number[32], file[FILE_BYTES], target[PAUSE_COMMAND_BYTES];
+	char number[32], file[GROUP_FILE_BYTES], target[PAUSE_COMMAND_BYTES];
 	const char *text;
 
 	if (!read_device(pause, number))
@@ -473,18 +369,18 @@ static void gather_device(struct surroundings *s, struct pause *pause, struct pa
 	if (length > 0 && (size_t)length < sizeof(target) - 1) {
 		target[length] = '\0';
 		const char *slash = strrchr(target, '/');
-		take_line(slash ? slash + 1 : target, pause->device, sizeof(pause->device));
+		look_line(slash ? slash + 1 : target, pause->device, sizeof(pause->device));
 	}
 	snprintf(file, sizeof(file), "dev/block/%s/queue/scheduler", number);
-	text = look(s, s->sys_fd, file);
+	text = look_at(&s->look, s->sys_fd, file);
 	if (!text) { /* of a partition its disk has the queue */
 		snprintf(file, sizeof(file), "dev/block/%s/../queue/scheduler", number);
-		text = look(s, s->sys_fd, file);
+		text = look_at(&s->look, s->sys_fd, file);
 	}
 	const char *name = text ? strchr(text, '[') : NULL;
 	if (name)
 		snprintf(facts->io_scheduler, sizeof(facts->io_scheduler), "%.*s", (int)strcspn(name + 1, "]\n"), name + 1);
-	if (file_of(s->unified, "", "io.cost.qos", file) && (text = look(s, s->sys_fd, file)) != NULL) {
+	if (group_file(s->trees.unified, "", "io.cost.qos", file) && (text = look_at(&s->look, s->sys_fd, file)) != NULL) {
 		const char *line = strstr(text, number);
 		const char *enabled = line ? strstr(line, "enable=1") : NULL;
 		facts->io_cost = enabled && enabled < line + strcspn(line, "\n");
@@ -499,9 +395,9 @@ static void judge_dirty(struct surroundings *s, const struct pause *pause, uint6
 
 	if (pause->class != PAUSE_CLASS_io || !(in_5_s > 0))
 		return;
-	uint64_t limit_bytes = look_number(s, s->proc_fd, "sys/vm/dirty_bytes");
+	uint64_t limit_bytes = look_at_number(&s->look, s->proc_fd, "sys/vm/dirty_bytes");
 	if (limit_bytes == 0)
-		limit_bytes = pause->place.mem_total_bytes / 100 * look_number(s, s->proc_fd, "sys/vm/dirty_ratio");
+		limit_bytes = pause->place.mem_total_bytes / 100 * look_at_number(&s->look, s->proc_fd, "sys/vm/dirty_ratio");
 	facts->dirty_over_5_s = (double)dirty_bytes > in_5_s || ((double)limit_bytes > in_5_s && dirty_bytes > limit_bytes / 4);
 }
 
@@ -510,16 +406,16 @@ static void judge_dirty(struct surroundings *s, const struct pause *pause, uint6
 /* Debugfs marks the model in force: "none voluntary (full)". Without it, what the kernel was built and booted with. */
 static bool is_preempt_full(struct surroundings *s)
 {
-	const char *text = look(s, s->sys_fd, "kernel/debug/sched/preempt");
+	const char *text = look_at(&s->look, s->sys_fd, "kernel/debug/sched/preempt");
 
 	if (text)
 		return strstr(text, "(full)") != NULL;
-	text = look(s, s->proc_fd, "version");
+	text = look_at(&s->look, s->proc_fd, "version");
 	if (!text || !strstr(text, " PREEMPT"))
 		return false;
 	if (!strstr(text, " PREEMPT_DYNAMIC"))
 		return !strstr(text, " PREEMPT_LAZY");
-	text = look(s, s->proc_fd, "cmdline");
+	text = look_at(&s->look, s->proc_fd, "cmdline");
 	return text && strstr(text, "preempt=full");
 }
 
@@ -532,7 +428,7 @@ static void gather_kernel(struct surroundings *s, const struct pause *pause, str
 		facts->kernel_minor = minor;
 	}
 	facts->systemd_version = s->systemd_version;
-	facts->autogroup = look_number(s, s->proc_fd, "sys/kernel/sched_autogroup_enabled") == 1;
+	facts->autogroup = look_at_number(&s->look, s->proc_fd, "sys/kernel/sched_autogroup_enabled") == 1;
 	facts->preempt_full = is_preempt_full(s);
 	uint64_t from = pause->start_boottime_ns > pause->window_ns ? pause->start_boottime_ns - pause->window_ns : 0;
 	facts->io_errors = kernel_log_has_fault(&s->kernel_log, pause->class == PAUSE_CLASS_io ? pause->device : "", from,
@@ -554,7 +450,7 @@ void surroundings_gather(struct surroundings *s, struct pause *pause, struct pau
 {
 	uint64_t dirty_bytes;
 
-	s->deadline_ns = clock_now_ns(CLOCK_MONOTONIC) + s->budget_ns;
+	look_begin(&s->look, s->budget_ns);
 	gather_members(s, pause); /* the first: processes end while we look elsewhere */
 	const struct group_member *shared = shared_group(s, pause);
 	if (shared && strcmp(shared->path, "/") != 0 && !pause->cgroup[0])

@@ -393,8 +393,8 @@ static void hostile_names(void **state)
 	world->pause.culprits[0].cgroup[0] = world->pause.victims[0].cgroup[0] = '\0';
 	gather(world);
 	assert_true(strlen(world->pause.culprits[0].cgroup) < PAUSE_TEXT_BYTES);
-	assert_int_equal(strncmp(world->pause.culprits[0].cgroup, "~/level-", 8), 0);
-	assert_non_null(strstr(world->pause.culprits[0].cgroup, "/cri-containerd-0123456789.scope"));
+	assert_string_equal(world->pause.culprits[0].cgroup,
+	        "/level-00/level-01/level-02/level-03/level-04/level-05/~/cri-containerd-0123456789.scope");
 	assert_string_equal(world->pause.victims[0].cgroup, "");
 	while (end < text + 2000)
 		end += sprintf(end, "/longer-than-any-name-we-keep");
@@ -402,6 +402,19 @@ static void hostile_names(void **state)
 	world->pause.culprits[0].cgroup[0] = '\0';
 	gather(world);
 	assert_string_equal(world->pause.culprits[0].cgroup, "");
+}
+
+static void shown(void **state)
+{
+	char out[20];
+
+	(void)state;
+	assert_string_equal(group_show("/abcdefgh/123456789", out, sizeof(out)), "/abcdefgh/123456789");
+	assert_string_equal(group_show("/abc/defgh/123456789", out, sizeof(out)), "/abc/~/123456789");
+	assert_string_equal(group_show("/abcdefghijk/1234567890", out, sizeof(out)), "/~/1234567890");
+	assert_string_equal(group_show("/a/1234567890123456", out, sizeof(out)), "/a/1234567890123456");
+	assert_string_equal(group_show("/ab/123456789012345678", out, sizeof(out)), "~123456789012345678");
+	assert_string_equal(group_show("", out, sizeof(out)), "");
 }
 
 /* Whatever the bytes are, nothing is read beyond them and every text ends in time: the sanitizer watches. */
@@ -632,6 +645,7 @@ int main(void)
 	        TEST(remembered),
 	        TEST(hostile_names),
 	        TEST(any_bytes),
+	        TEST(shown),
 	        TEST(units),
 	        TEST(device),
 	        TEST(kernel_log),
