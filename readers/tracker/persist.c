@@ -25,7 +25,7 @@ static void pause_writing(struct persist *persist, const char *reason, uint64_t 
 	persist->state.persistence = STORAGE_persistence_paused;
 	persist->state.paused_realtime_ns = clock_now_ns(CLOCK_REALTIME);
 	snprintf(persist->state.reason, sizeof(persist->state.reason), "%s", reason);
-	log_say(LOG_ERROR_, "persistence_paused", "events are kept in memory for now: %s", reason);
+	log_say(LOG_ERROR_, "persistence_paused", "events and pauses are kept in memory for now: %s", reason);
 	if (persist->storage)
 		storage_note_pause(persist->storage, &persist->state);
 }
@@ -39,7 +39,8 @@ static void resume_writing(struct persist *persist)
 	persist->state.resumed_realtime_ns = clock_now_ns(CLOCK_REALTIME);
 	persist->state_due = true;
 	log_say(LOG_WARNING_, "persistence_resumed",
-	        "events are written to the database again; %" PRIu64 " things had to be given up so far", persist->state.dropped_count);
+	        "events and pauses are written to the database again; %" PRIu64 " things had to be given up so far",
+	        persist->state.dropped_count);
 }
 
 /* ---- opening ---- */
@@ -113,7 +114,7 @@ void persist_attached(struct persist *persist, struct track *track, struct feed 
 	persist->state.collector_pid = feed->info.writer_pid;
 	persist->state.generation_id = feed->info.generation;
 	persist->state.sample_id = 0; /* numbers of another ring mean nothing here */
-	persist->state_due = true;
+	persist->state_due = persist->interims_due = true;
 }
 
 /* ---- writing ---- */
@@ -155,8 +156,39 @@ static int put_all(struct persist *persist, struct track *track)
 	persist->state.updated_realtime_ns = clock_now_ns(CLOCK_REALTIME);
 	persist->state.updated_boottime_ns = clock_now_ns(CLOCK_BOOTTIME);
 	persist->state.open_count = track->open_count;
-	persist->state.dropped_count = track->dropped_events + track->dropped_checkpoints + persist->dropped_machines;
+	persist->state.dropped_count = track->dropped_events + track->dropped_checkpoints + persist->dropped_machines +
+	                               (persist->pauses ? persist->pauses->dropped_count : 0);
 	return failed ? failed : storage_put_state(persist->storage, &persist->state);
+}
+
+/*
+ * Pauses come first, in a transaction of their own: others see them at once, however many events there are and however long the disk takes to sync.
+ * The sync of the events' transaction holds for them as well. What was going on in a ring before this one, or when we stop, will not be judged again: it is final as it is.
+ */
+static int transact_pauses(struct persist *persist)
+{
+	bool urgent = false, any = persist->pauses && pauses_are_marked(persist->pauses, &urgent);
+
+	if (!any && !persist->interims_due)
+		return 0;
+	int failed = storage_begin(persist->storage, false);
+	if (failed)
+		return failed;
+	if (any)
+		failed = pauses_put(persist->pauses, persist->storage);
+	if (failed == 0 && persist->interims_due)
+		failed = storage_finish_interim_pauses(persist->storage);
+	if (failed >= 0)
+		failed = storage_commit(persist->storage);
+	if (failed < 0) {
+		storage_rollback(persist->storage);
+		return failed;
+	}
+	if (any)
+		pauses_stored(persist->pauses);
+	persist->interims_due = false;
+	persist->sync_due |= urgent;
+	return 0;
 }
 
 static int transact(struct persist *persist, struct track *track, bool durable)
@@ -213,11 +245,11 @@ static bool make_ready(struct persist *persist, struct track *track, uint64_t no
 	return true;
 }
 
-static bool find_marked(struct track *track, bool *ret_urgent)
+static bool find_marked(const struct persist *persist, struct track *track, bool *ret_urgent)
 {
-	bool any = false;
-
 	*ret_urgent = false;
+	bool any = persist->pauses && pauses_are_marked(persist->pauses, ret_urgent);
+
 	for (struct track_event *event = track_next(track, NULL); event; event = track_next(track, event)) {
 		any |= track_is_marked(event);
 		*ret_urgent |= event->urgent;
@@ -264,16 +296,20 @@ void persist_flush(struct persist *persist, struct track *track, uint64_t now_ns
 
 	if ((persist->paused && now_ns < persist->retry_ns) || !make_ready(persist, track, now_ns))
 		return;
-	bool any = find_marked(track, &urgent);
-	if (any || persist->machine.pending || persist->state_due || persist->paused) {
-		bool durable = urgent || now_ns - persist->durable_ns >= NS_PER_S;
-		int failed = transact(persist, track, durable);
+	bool any = find_marked(persist, track, &urgent);
+	if (any || persist->machine.pending || persist->state_due || persist->sync_due || persist->paused) {
+		bool durable = urgent || persist->sync_due || now_ns - persist->durable_ns >= NS_PER_S;
+		int failed = transact_pauses(persist);
+		if (failed == 0)
+			failed = transact(persist, track, durable);
 		if (failed) {
 			handle_failure(persist, track, failed, now_ns);
 			return;
 		}
-		if (durable)
+		if (durable) {
 			persist->durable_ns = now_ns;
+			persist->sync_due = false;
+		}
 		resume_writing(persist);
 	}
 	if (now_ns >= persist->prune_ns)
@@ -315,7 +351,7 @@ void persist_sample(struct persist *persist, const struct feed *feed)
 void persist_close(struct persist *persist, struct track *track)
 {
 	persist->state.running = STORAGE_running_stopped;
-	persist->state_due = true;
+	persist->state_due = persist->interims_due = true;
 	persist->retry_ns = persist->durable_ns = 0; /* one last try, durable */
 	persist->prune_ns = UINT64_MAX;
 	persist_flush(persist, track, clock_now_ns(CLOCK_BOOTTIME));

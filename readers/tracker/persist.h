@@ -1,13 +1,14 @@
 /*
  * persist.h - brings what the state machine has marked into the database, and goes on without it where that is impossible for a while.
  *
- * At most one transaction for a sample. A failure (disk full, a reader that holds the write-ahead log, ...) pauses writing: events stay in
+ * At most one transaction for a sample, and one before it where there are pauses. A failure (disk full, a reader that holds the write-ahead log, ...) pauses writing: events stay in
  * memory, one try a second, said once in the log and in daemon_state when it begins and when it is over. A damaged file is kept aside.
  */
 #ifndef TRACKER_PERSIST_H
 #define TRACKER_PERSIST_H
 
 #include "readers/tracker/feed.h"
+#include "readers/tracker/pauses.h"
 #include "readers/tracker/track.h"
 
 struct persist {
@@ -16,10 +17,12 @@ struct persist {
 	struct storage *storage;     /* owned; NULL while it cannot be opened */
 	struct storage_state state;  /* what is known about ourselves, for daemon_state */
 	bool paused;
+	struct pauses *pauses; /* borrowed, set after persist_open(); NULL: there are none to be stored */
 	/* private */
 	struct storage_state before; /* what the tracker before us left */
 	bool taken_up;               /* the open events of an earlier tracker */
-	bool state_due;
+	bool state_due, interims_due;
+	bool sync_due;                           /* final pauses are stored, but not synced yet */
 	uint64_t retry_ns, durable_ns, prune_ns; /* BOOTTIME */
 	uint64_t machine_ns;                     /* BOOTTIME of the last sample of which a machine snapshot was taken */
 	uint64_t dropped_machines;
