@@ -199,7 +199,7 @@ static void work_a_little(struct rare *rare)
 
 /* ---- set-up ---- */
 
-static int begin(void **state)
+static int begin_with(void **state, const char *config)
 {
 	struct rare *rare = calloc(1, sizeof(*rare));
 	if (!rare)
@@ -210,7 +210,24 @@ static int begin(void **state)
 	rare->file_fd = memfd_create("rare", 0);
 	if (rare->told == MAP_FAILED || !rare->chunk || rare->file_fd < 0)
 		return -1;
-	return live_collector_start(&rare->live, "rare", "sampling.interval=0.1\nsampling.scheduler_max_cpu=100\n") ? 0 : -1;
+	char lines[160];
+	snprintf(lines, sizeof(lines), "sampling.interval=0.1\nsampling.scheduler_max_cpu=100\n%s", config);
+	return live_collector_start(&rare->live, "rare", lines) ? 0 : -1;
+}
+
+static int begin(void **state)
+{
+	return begin_with(state, "");
+}
+
+static int begin_by_iterator(void **state)
+{
+	return begin_with(state, "sampling.walk=iterator\n");
+}
+
+static int begin_without(void **state)
+{
+	return begin_with(state, "sampling.rare=false\n");
 }
 
 static int end(void **state)
@@ -325,6 +342,37 @@ static void held_back_by_a_quota(void **state)
 		assert_int_equal(after.flagged[0], 0);
 		kill(hog, SIGKILL);
 	}
+}
+
+/* The older way to walk, which meets threads and not processes. */
+static void held_back_as_the_iterator_sees_it(void **state)
+{
+	struct rare *rare = *state;
+	if (!has_signal(rare, RH_SIGNAL_cpu_quota) || !make_groups(rare, "cpu"))
+		skip();
+	assert_int_equal(rare->live.view.system.sampler, RH_SAMPLER_bpf_iterator);
+	if (!write_number(rare->group[0], "cpu.cfs_quota_us", 10000))
+		skip();
+	const pid_t pids[3] = {start(rare, rare->group[1], spin), start(rare, rare->group[1], sleep_on), start(rare, NULL, work_a_little)};
+	pass(500);
+	struct quota_counts counts = quota_watch(rare, pids, 12);
+	assert_true(counts.flagged[0] >= counts.samples * 6 / 10);
+	assert_int_equal(counts.flagged[1] + counts.flagged[2], 0);
+}
+
+/* ---- switched off ---- */
+
+static void nothing_is_told_where_it_is_switched_off(void **state)
+{
+	struct rare *rare = *state;
+	const uint64_t signals =
+	        UINT64_C(1) << RH_SIGNAL_kernel_locks | UINT64_C(1) << RH_SIGNAL_stop_signals | UINT64_C(1) << RH_SIGNAL_oom_victims;
+	const unsigned ids[] = {RH_S_lock_delay_ms_per_s, RH_S_self_stopped_ns, RH_S_stop_sender_pid, RH_S_oom_victim_pid};
+	fresh_sample(rare);
+	assert_int_equal(rare->live.view.system.signals & signals, 0);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		assert_false(rh_has(rare->live.view.system.present, ids[i]));
+	assert_false(rh_has(record_of(rare, getpid()).present, RH_F_lock_blame_ms_per_s));
 }
 
 /* ---- stopped ---- */
@@ -588,6 +636,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 	        TEST(held_back_by_a_quota),
+	        cmocka_unit_test_setup_teardown(held_back_as_the_iterator_sees_it, begin_by_iterator, end),
+	        cmocka_unit_test_setup_teardown(nothing_is_told_where_it_is_switched_off, begin_without, end),
 	        TEST(stopped_by_a_signal),
 	        TEST(killed_for_lack_of_memory),
 	        TEST(frozen_is_not_stuck),
