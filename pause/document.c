@@ -346,7 +346,7 @@ static void put_people(struct json *json, const struct pause *p)
 	json_array_end(json);
 	json_key(json, "victim_total");
 	json_object_begin(json);
-	put_whole(json, "task_count", p->task_count);
+	put_whole(json, "task_count", p->scope == PAUSE_SCOPE_monitor ? 0 : p->task_count);
 	put_whole(json, "process_count", p->victims_in_all);
 	put_us(json, "wait_us", p->victims_wait_ns);
 	json_object_end(json);

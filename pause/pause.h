@@ -150,7 +150,7 @@ struct pause {
 	uint64_t final_said_ns; /* from the end to the final one; 0 in an interim one */
 	/* who stood still */
 	uint8_t scope;                 /* enum pause_scope */
-	uint32_t task_count;           /* threads, as near as can be told */
+	uint32_t task_count;           /* threads, as near as can be told; scope monitor: those that ran on meanwhile */
 	uint64_t cpu_mask;             /* cpus on which it happened, of the first 64; 0: not known */
 	char cgroup[PAUSE_TEXT_BYTES]; /* scope cgroup: its path, or "" */
 	uint32_t victim_count;

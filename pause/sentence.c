@@ -19,6 +19,8 @@
 /* A class below this is hedged itself, and a list of candidates is one only where none of them is dominant. */
 static const float class_certain = 0.80f;
 static const float dominant_share = 0.5f;
+/* With more idleness than this in it, it was not all cpus that were taken; a little is from its edges. */
+static const float idle_shown = 0.25f;
 /* Below this a hypervisor's steal does not explain that nothing ran. */
 static const float steal_shown = 0.05f;
 
@@ -294,7 +296,7 @@ static void put_cpus_taken(struct line *line, const struct said *said)
 	else if (hit > 1 && hit < p->place.cpus && p->place.cpus <= 64)
 		put(line, "%u of %" PRIu32 " CPUs were ", hit, p->place.cpus);
 	else if (p->place.cpus > 1)
-		put(line, "all %" PRIu32 " CPUs were ", p->place.cpus);
+		put(line, "%s %" PRIu32 " CPUs were ", p->idle_ratio > idle_shown ? "some of" : "all", p->place.cpus);
 	else
 		put(line, "the CPUs were ");
 	put_hedge(line, said);
@@ -627,6 +629,8 @@ static void put_notes(struct line *line, const struct said *said)
 			put_note(line, said, p->caveat, sizeof(p->caveat));
 		else if (said->class == PAUSE_CLASS_unexplained)
 			put_nearest(line, said);
+		else if (said->class == PAUSE_CLASS_monitor && p->scope == PAUSE_SCOPE_monitor && p->task_count > 0)
+			put(line, "; %" PRIu32 " other task%s ran normally meanwhile", p->task_count, p->task_count == 1 ? "" : "s");
 		else
 			put_carrier(line, said);
 	}

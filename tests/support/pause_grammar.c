@@ -31,6 +31,7 @@ static const struct {
 } forms[] = {
         {"cpu", "all %n CPUs were %htaken"},
         {"cpu", "%n of %n CPUs were %htaken"},
+        {"cpu", "some of %n CPUs were %htaken"},
         {"cpu", "CPU %n was %htaken"},
         {"cpu", "the only CPU was %htaken"},
         {"cpu", "the CPUs were %htaken"},

@@ -207,7 +207,7 @@ static void monitor_stopped(struct pause *p)
 	p->scope = PAUSE_SCOPE_monitor;
 	p->duration_ns = 1500 * MS;
 	SET(made_who(p, PAUSE_ROLE_culprit, PAUSE_KIND_process, "bash[551]", NAN)->how, "SIGSTOP");
-	SET(p->caveat, "212 other tasks ran normally meanwhile");
+	p->task_count = 212;
 	made_sure(p, 0.99f, 0.99f, true);
 }
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { ROUNDS = 4000 };
+enum { ROUNDS = 1500 };
 
 static json_t *schema;
 

@@ -40,7 +40,7 @@ static void examples_are_of_the_grammar(void **state)
 		struct grammar_pause parsed = must_parse(example.sentence);
 		assert_string_equal(parsed.class, pause_class_name(example.pause.class));
 		assert_int_equal(parsed.interim, example.pause.state == PAUSE_STATE_interim);
-		assert_int_equal(parsed.task_count, example.pause.task_count);
+		assert_int_equal(parsed.task_count, parsed.subject == GRAMMAR_TASKS ? example.pause.task_count : 0);
 	}
 	assert_true(number >= 14);
 }

@@ -213,6 +213,30 @@ static void who_is_named(void **state)
 	assert_never_says(&p, "kswapd0");
 }
 
+/* How many cpus: what is known of it, and no more. */
+static void cpus_taken(void **state)
+{
+	struct pause p;
+
+	(void)state;
+	made_plain(&p, PAUSE_CLASS_cpu, 1, 0);
+	made_sure(&p, 0.9f, 0.5f, false);
+	assert_says(&p, ": all 8 CPUs were taken, ");
+	p.idle_ratio = 0.2f;
+	assert_says(&p, ": all 8 CPUs were taken, ");
+	p.idle_ratio = 0.5f;
+	assert_says(&p, ": some of 8 CPUs were taken, ");
+	p.cpu_mask = 0x81;
+	assert_says(&p, ": 2 of 8 CPUs were taken, ");
+	p.taken_cpu = 7;
+	assert_says(&p, ": CPU 7 was taken, ");
+	p.taken_cpu = -1;
+	p.place.cpus = 1;
+	assert_says(&p, ": the only CPU was taken, ");
+	p.place.cpus = 0;
+	assert_says(&p, ": the CPUs were taken, ");
+}
+
 /* Names are of others; what they hold must not be read as a verdict. */
 static void names_are_harmless(void **state)
 {
@@ -291,6 +315,7 @@ int main(void)
 	        cmocka_unit_test(what_is_left_out),
 	        cmocka_unit_test(hedges),
 	        cmocka_unit_test(who_is_named),
+	        cmocka_unit_test(cpus_taken),
 	        cmocka_unit_test(names_are_harmless),
 	        cmocka_unit_test(words_and_ids),
 	        cmocka_unit_test(short_forms),
