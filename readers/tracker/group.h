@@ -24,6 +24,7 @@ struct group_trees {
 /* What a process tells of itself. */
 struct group_member {
 	char path[GROUP_PATH_BYTES]; /* "" not known; "/" the root */
+	bool present;                /* the process lives, and is the one that is meant */
 	bool unified;                /* the path is of the v2 tree */
 	bool removed;                /* the group is gone, though the process is still in it */
 	uint32_t session;            /* its id; 0 not known */

@@ -34,6 +34,7 @@ struct surroundings {
 	struct kernel_log kernel_log;
 	struct group_trees trees; /* below sys */
 	uint32_t systemd_version;
+	bool bare_metal;
 	struct group_member culprits[PAUSE_CULPRITS], victims[PAUSE_VICTIMS];
 	/* What was found before: by the last judgement of a pause its processes and groups may be gone. */
 	struct seen {
@@ -43,12 +44,13 @@ struct surroundings {
 		struct group_member member;
 	} seen[SEEN];
 	uint32_t next_seen;
-	struct spent {
+	struct before {
 		char boot_id[40];
 		uint32_t number;
 		uint64_t quota_ns, period_ns;
-		char cgroup[PAUSE_TEXT_BYTES];
-	} spent; /* the quota found last, and of which pause */
+		char cgroup[PAUSE_TEXT_BYTES]; /* whose quota it is */
+		bool frozen_filesystem, network_filesystem;
+	} before; /* of the pause judged last */
 	struct look look;
 };
 
@@ -93,6 +95,18 @@ static uint32_t find_systemd(int root_fd)
 	return version;
 }
 
+/* Only the cpus of x86 say that they are virtual; of others nothing is known. */
+static bool is_bare_metal(struct surroundings *s)
+{
+	const char *text = look_at(&s->look, s->proc_fd, "cpuinfo");
+	const char *flags = text ? strstr(text, "\nflags\t") : NULL;
+
+	if (!flags || faccessat(s->sys_fd, "hypervisor/type", F_OK, 0) == 0)
+		return false;
+	const char *mark = strstr(flags, " hypervisor"), *end = strchr(flags + 1, '\n');
+	return end && (!mark || mark > end);
+}
+
 struct surroundings *surroundings_new(const char *root, uint64_t budget_ns)
 {
 	struct surroundings *s = calloc(1, sizeof(*s));
@@ -108,6 +122,8 @@ struct surroundings *surroundings_new(const char *root, uint64_t budget_ns)
 	s->trees.unified = find_place(s->sys_fd, unified_places, "cgroup.controllers");
 	s->trees.cpu = find_place(s->sys_fd, cpu_places, "cpu.stat");
 	s->systemd_version = find_systemd(s->root_fd);
+	look_begin(&s->look, budget_ns);
+	s->bare_metal = is_bare_metal(s);
 	return s;
 }
 
@@ -207,6 +223,7 @@ static bool look_at_member(struct surroundings *s, uint32_t pid, uint64_t start_
 	            (found_ns > start_ns ? found_ns - start_ns : start_ns - found_ns) <= START_TOLERANCE_NS;
 	if (same && (text = look_at(&s->look, dir, "cgroup")) != NULL)
 		group_read_path(text, tree, member);
+	member->present = same;
 	closefd(&dir);
 	return same;
 }
@@ -227,6 +244,7 @@ static void find_member(struct surroundings *s, uint32_t pid, uint64_t start_ns,
 		*seen = (struct seen){.pid = pid, .start_ns = start_ns, .tree = tree, .member = *member};
 	} else {
 		*member = seen ? seen->member : (struct group_member){0};
+		member->present = false;
 	}
 }
 
@@ -281,27 +299,59 @@ static const struct group_member *shared_group(const struct surroundings *s, con
 
 static void gather_quota(struct surroundings *s, struct pause *pause, const struct group_member *member, struct pause_facts *facts)
 {
-	struct spent *spent = &s->spent;
+	struct before *before = &s->before;
 	struct quota quota;
 
 	if (quota_find(&s->look, &s->trees, member, &quota)) {
-		*spent = (struct spent){.number = pause->number, .quota_ns = quota.quota_ns, .period_ns = quota.period_ns};
-		snprintf(spent->boot_id, sizeof(spent->boot_id), "%s", pause->boot_id);
-		if (strcmp(quota.path, "/") != 0) /* of our own namespace: it has no name in here */
-			group_show(quota.path, spent->cgroup, sizeof(spent->cgroup));
+		before->quota_ns = quota.quota_ns;
+		before->period_ns = quota.period_ns;
+		/* That of the root of our own namespace has no name in here. */
+		group_show(strcmp(quota.path, "/") != 0 ? quota.path : "", before->cgroup, sizeof(before->cgroup));
 		if (quota.periods >= PERIODS_LEAST)
 			facts->unit_quota_bursts = 2 * quota.throttled > quota.periods ? 2 : 1;
 		if (member->unified)
 			facts->victim_has_unit = group_unit(quota.path, facts->victim_unit) > 0;
-	} else if (spent->number != pause->number || strcmp(spent->boot_id, pause->boot_id) != 0) {
-		return;
 	}
-	pause->quota_ns = spent->quota_ns;
-	pause->period_ns = spent->period_ns;
-	if (spent->cgroup[0]) {
-		snprintf(pause->cgroup, sizeof(pause->cgroup), "%s", spent->cgroup);
+	if (before->period_ns == 0)
+		return;
+	pause->quota_ns = before->quota_ns;
+	pause->period_ns = before->period_ns;
+	if (before->cgroup[0]) {
+		snprintf(pause->cgroup, sizeof(pause->cgroup), "%s", before->cgroup);
 		pause->scope = PAUSE_SCOPE_cgroup;
 	}
+}
+
+/* ---- waiting in the kernel ---- */
+
+/* Functions of the kernel in which one waits for a server, by how their names begin. */
+static const char *const network_waits[] = {
+        "nfs", "rpc_", "xprt_", "fuse_", "request_wait_answer", "cifs_", "smb", "wait_for_response", "ceph_", "p9_"};
+/* Where one waits to write to a frozen file system. Who holds other locks of the second kind (moves between control groups) has them for milliseconds. */
+static const char *const frozen_waits[] = {"__sb_start_write", "percpu_rwsem_wait"};
+
+static bool begins_with_any(const char *text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(text, words[i], strlen(words[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Where the kernel tells it (of our own user's processes): what the victims wait in. */
+static void gather_waits(struct surroundings *s, const struct pause *pause, struct pause_facts *facts)
+{
+	for (uint32_t i = 0; i < pause->victim_count && i < PAUSE_VICTIMS; i++) {
+		char file[40];
+		snprintf(file, sizeof(file), "%u/wchan", pause->victims[i].pid);
+		const char *text = s->victims[i].present ? look_at(&s->look, s->proc_fd, file) : NULL;
+		if (!text)
+			continue;
+		s->before.network_filesystem |= begins_with_any(text, network_waits, sizeof(network_waits) / sizeof(network_waits[0]));
+		s->before.frozen_filesystem |= begins_with_any(text, frozen_waits, sizeof(frozen_waits) / sizeof(frozen_waits[0]));
+	}
+	facts->network_filesystem = s->before.network_filesystem;
+	facts->frozen_filesystem = s->before.frozen_filesystem;
 }
 
 /* ---- units ---- */
@@ -318,6 +368,21 @@ static void keep_controllers(struct surroundings *s, const struct group_member *
 	facts->cgroup2_cpu &= text && group_lists(text, "cpu");
 	facts->cgroup2_memory &= text && group_lists(text, "memory");
 	facts->cgroup2_io &= text && group_lists(text, "io");
+}
+
+/* The size of the culprit's unit now, less what it took in. */
+static void judge_growth(struct surroundings *s, const struct pause *pause, size_t unit_length, struct pause_facts *facts)
+{
+	char group[GROUP_PATH_BYTES], file[GROUP_FILE_BYTES];
+	const double taken = pause->culprits[0].amount;
+
+	snprintf(group, sizeof(group), "%.*s", (int)unit_length, s->culprits[0].path);
+	if ((pause->class != PAUSE_CLASS_memory && pause->class != PAUSE_CLASS_oom) || !(taken > 0) || !group_has_files(&s->culprits[0]) ||
+	        !group_file(s->trees.unified, group, "memory.current", file))
+		return;
+	uint64_t bytes = look_at_number(&s->look, s->sys_fd, file);
+	if ((double)bytes > taken)
+		facts->culprit_bytes_before = bytes - (uint64_t)taken;
 }
 
 static void gather_units(struct surroundings *s, const struct pause *pause, struct pause_facts *facts)
@@ -337,8 +402,10 @@ static void gather_units(struct surroundings *s, const struct pause *pause, stru
 	facts->same_unit = culprit_unit > 0 && culprit_unit == victim_unit && memcmp(culprit->path, victim->path, culprit_unit) == 0;
 	facts->same_session = victim && pause->culprit_count > 0 && culprit->session > 0 && culprit->session == victim->session;
 	facts->cgroup2_cpu = facts->cgroup2_memory = facts->cgroup2_io = culprit_unit + victim_unit > 0;
-	if (culprit_unit > 0)
+	if (culprit_unit > 0) {
 		keep_controllers(s, culprit, culprit_unit, facts);
+		judge_growth(s, pause, culprit_unit, facts);
+	}
 	if (victim_unit > 0)
 		keep_controllers(s, victim, victim_unit, facts);
 }
@@ -428,6 +495,7 @@ static void gather_kernel(struct surroundings *s, const struct pause *pause, str
 		facts->kernel_minor = minor;
 	}
 	facts->systemd_version = s->systemd_version;
+	facts->bare_metal = s->bare_metal;
 	facts->autogroup = look_at_number(&s->look, s->proc_fd, "sys/kernel/sched_autogroup_enabled") == 1;
 	facts->preempt_full = is_preempt_full(s);
 	uint64_t from = pause->start_boottime_ns > pause->window_ns ? pause->start_boottime_ns - pause->window_ns : 0;
@@ -451,11 +519,17 @@ void surroundings_gather(struct surroundings *s, struct pause *pause, struct pau
 	uint64_t dirty_bytes;
 
 	look_begin(&s->look, s->budget_ns);
+	if (s->before.number != pause->number || strcmp(s->before.boot_id, pause->boot_id) != 0) {
+		s->before = (struct before){.number = pause->number};
+		snprintf(s->before.boot_id, sizeof(s->before.boot_id), "%s", pause->boot_id);
+	}
 	gather_members(s, pause); /* the first: processes end while we look elsewhere */
 	const struct group_member *shared = shared_group(s, pause);
 	if (shared && strcmp(shared->path, "/") != 0 && !pause->cgroup[0])
 		group_show(shared->path, pause->cgroup, sizeof(pause->cgroup));
 	gather_units(s, pause, facts);
+	if (pause->class == PAUSE_CLASS_stuck)
+		gather_waits(s, pause, facts);
 	if (pause->class == PAUSE_CLASS_throttle)
 		gather_quota(s, pause, shared ? shared : &s->culprits[0], facts);
 	gather_device(s, pause, facts);

@@ -214,6 +214,73 @@ static void one_unit(void **state)
 	assert_true(world->facts.same_unit && world->facts.cgroup2_cpu);
 }
 
+static void size_before(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "sys/fs/cgroup/cgroup.controllers", "memory\n");
+	put(world, "sys/fs/cgroup/system.slice/updatedb.service/cgroup.controllers", "memory\n");
+	put(world, "sys/fs/cgroup/system.slice/updatedb.service/memory.current", "5000000000\n");
+	put_people(world, "0::/system.slice/updatedb.service/inner\n", app);
+	world->pause.culprits[0].amount = 2e9;
+	gather(world);
+	assert_true(world->facts.culprit_bytes_before == 0); /* of the cpu */
+	world->pause.class = PAUSE_CLASS_memory;
+	gather(world);
+	assert_true(world->facts.culprit_bytes_before == UINT64_C(3000000000));
+	world->pause.culprits[0].amount = 6e9; /* it gave some back */
+	world->facts.culprit_bytes_before = 0;
+	gather(world);
+	assert_true(world->facts.culprit_bytes_before == 0);
+}
+
+/* What was seen to be waited for while it lasted is known at the end. */
+static void waits(void **state)
+{
+	struct world *world = *state;
+
+	put_people(world, app, app);
+	world->pause.class = PAUSE_CLASS_stuck;
+	put(world, "proc/900/wchan", "do_wait");
+	gather(world);
+	assert_false(world->facts.network_filesystem || world->facts.frozen_filesystem);
+	put(world, "proc/901/wchan", "rpc_wait_bit_killable");
+	gather(world);
+	assert_true(world->facts.network_filesystem && !world->facts.frozen_filesystem);
+	put(world, "proc/901/wchan", "0");
+	world->facts = (struct pause_facts){0};
+	gather(world);
+	assert_true(world->facts.network_filesystem);
+	world->pause.number++;
+	world->facts = (struct pause_facts){0};
+	put(world, "proc/902/wchan", "percpu_rwsem_wait");
+	gather(world);
+	assert_true(!world->facts.network_filesystem && world->facts.frozen_filesystem);
+	world->pause.number++;
+	world->facts = (struct pause_facts){0};
+	world->pause.victims[2].start_time_ns += NS_PER_S; /* another process */
+	gather(world);
+	assert_false(world->facts.frozen_filesystem);
+}
+
+static void hypervisor(void **state)
+{
+	struct world *world = *state;
+
+	gather(world);
+	assert_false(world->facts.bare_metal); /* not known */
+	put(world, "proc/cpuinfo",
+	        "processor\t: 0\nflags\t\t: fpu vme\nbugs\t\t: hypervisor\n\nprocessor\t: 1\nflags\t\t: fpu hypervisor\n");
+	surroundings_free(&world->surroundings);
+	gather(world);
+	assert_true(world->facts.bare_metal);
+	put(world, "proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu hypervisor vme\nbugs\t\t: x\n");
+	surroundings_free(&world->surroundings);
+	world->facts = (struct pause_facts){0};
+	gather(world);
+	assert_false(world->facts.bare_metal);
+}
+
 /* Two of three victims share a group: it is that of the scope. One of three each: none is. Of the root nothing is said. */
 static void shared(void **state)
 {
@@ -637,6 +704,9 @@ int main(void)
 	        TEST(time_zone),
 	        TEST(unified),
 	        TEST(one_unit),
+	        TEST(size_before),
+	        TEST(waits),
+	        TEST(hypervisor),
 	        TEST(shared),
 	        TEST(version_one),
 	        TEST(hybrid),
