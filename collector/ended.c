@@ -10,7 +10,7 @@ enum { HOPS = 64, UNKNOWN_OWNER = UINT32_MAX - 1, FIRST_PID = 1 };
 /* What processes used that are charged to one record. */
 struct use {
 	double cpu_ns, runnable_ns, cpu_blame_ns, io_time_ns, blkio_ns, swapin_ns, reclaim_ns, thrashing_ns, compaction_ns;
-	double io_bytes, faults, pageins, wakeups, switches, syscalls;
+	double lock_blame_ns, io_bytes, faults, pageins, wakeups, switches, syscalls;
 	uint32_t count;
 };
 
@@ -139,6 +139,7 @@ static void use_add(struct use *use, const struct raw_process *raw)
 	use->reclaim_ns += known(raw, RH_F_reclaim_delay_ms_per_s, raw->reclaim_delay_ns);
 	use->thrashing_ns += known(raw, RH_F_thrashing_delay_ms_per_s, raw->thrashing_delay_ns);
 	use->compaction_ns += known(raw, RH_F_compaction_delay_ms_per_s, raw->compaction_delay_ns);
+	use->lock_blame_ns += known(raw, RH_F_lock_blame_ms_per_s, raw->lock_blame_ns);
 	use->io_bytes += known(raw, RH_F_read_bytes, raw->read_bytes) + known(raw, RH_F_write_bytes, raw->write_bytes);
 	use->pageins += known(raw, RH_F_pageins_count, raw->major_faults);
 	use->faults += known(raw, RH_F_faults_count, raw->minor_faults) + known(raw, RH_F_pageins_count, raw->major_faults);
@@ -174,6 +175,7 @@ static void charge_flush(struct charge *charge)
 		ADD(reclaim_delay_ms_per_s, use->reclaim_ns * ms_per_s);
 		ADD(thrashing_delay_ms_per_s, use->thrashing_ns * ms_per_s);
 		ADD(compaction_delay_ms_per_s, use->compaction_ns * ms_per_s);
+		ADD(lock_blame_ms_per_s, use->lock_blame_ns * ms_per_s);
 		ADD(disk_io_bytes_per_s, use->io_bytes * per_s);
 		ADD(faults_per_s, use->faults * per_s);
 		ADD(pageins_per_s, use->pageins * per_s);

@@ -112,7 +112,7 @@ struct source_tick {
 	 * Processes that ended since the tick before, with their final counters, state zombie, end_time_ns; none of them is among the records.
 	 * Memory of the source, valid until its next tick. A source that cannot watch exits leaves ended_count 0.
 	 */
-	const struct raw_process *ended;
+	struct raw_process *ended;
 	uint32_t ended_count;
 	/* Those of them for whose last words there was no room, summed up by parent; and cpu time that ended processes used after their last words. */
 	const struct raw_brief *brief;

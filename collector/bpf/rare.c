@@ -355,6 +355,10 @@ static void locks_collect(
 		processes[i].lock_blame_ns = blame_of(rare, &processes[i]);
 		rh_set(processes[i].present, RH_F_lock_blame_ms_per_s);
 	}
+	for (uint32_t i = 0; i < tick->ended_count; i++) {
+		tick->ended[i].lock_blame_ns = blame_of(rare, &tick->ended[i]);
+		rh_set(tick->ended[i].present, RH_F_lock_blame_ms_per_s);
+	}
 	holders_sweep(rare);
 	system->lock_delay_ns = load_u64(&rare->programs->bss->lock_delay_ns);
 	rh_set(system->present, RH_S_lock_delay_ms_per_s);

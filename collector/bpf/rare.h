@@ -15,7 +15,7 @@ struct rare; /* owned by the caller of rare_open() until rare_close() */
 int rare_open(const struct source_options *options, struct rare **ret_rare, char error[256]);
 
 /*
- * After the walk and the other parts: adds to `processes` (lock_blame), to `system` (lock_delay, self_stopped, stop_sender, oom_victim, hook_ns) and to
+ * After the walk and the other parts: adds to `processes` and to those that ended (lock_blame), to `system` (lock_delay, self_stopped, stop_sender, oom_victim, hook_ns) and to
  * `tick` (signals, events_lost), with their present bits. Where contended locks cost more than sampling.scheduler_max_cpu they are left alone
  * for a while. Allocates nothing.
  *   count        of processes; those that the walk does not list lie behind the others

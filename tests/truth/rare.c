@@ -235,6 +235,7 @@ static int end(void **state)
 	struct rare *rare = *state;
 	if (!rare)
 		return 0;
+	signal(SIGCHLD, SIG_DFL);
 	if (rare->group[0][0])
 		write_text(rare->group[0], "freezer.state", "THAWED");
 	stop_children(rare);
@@ -506,6 +507,13 @@ static void hold(struct rare *rare)
 	sleep_on(rare);
 }
 
+/* It is gone as soon as it is done. */
+static void hold_and_go(struct rare *rare)
+{
+	write_long(rare, HOLD_MIB);
+	rare->told->done++;
+}
+
 /* Its own measure of how long it had to wait. */
 static void wait_once(struct rare *rare)
 {
@@ -536,7 +544,8 @@ static struct lock_sums locks_watch(struct rare *rare, unsigned done)
 		sums.delay_ms += (double)rare->live.view.system.lock_delay_ms_per_s * elapsed_s(rare);
 		for (unsigned i = 0; i < rare->child_count; i++) {
 			struct rh_process record;
-			if (!live_collector_find(&rare->live, rare->children[i], false, &record) ||
+			if ((!live_collector_find(&rare->live, rare->children[i], false, &record) &&
+			            !live_collector_find(&rare->live, rare->children[i], true, &record)) ||
 			        !rh_has(record.present, RH_F_lock_blame_ms_per_s))
 				continue;
 			double blame_ms = (double)record.lock_blame_ms_per_s * elapsed_s(rare);
@@ -551,13 +560,13 @@ static struct lock_sums locks_watch(struct rare *rare, unsigned done)
 	return sums;
 }
 
-static void one_holds_and_many_wait(void **state)
+static void one_holds_for(void **state, void (*work)(struct rare *rare))
 {
 	struct rare *rare = *state;
 	if (!has_signal(rare, RH_SIGNAL_kernel_locks))
 		skip();
 	*rare->told = (struct told){0};
-	start(rare, NULL, hold);
+	start(rare, NULL, work);
 	for (unsigned i = 0; i < WAITERS; i++)
 		start(rare, NULL, wait_once);
 	struct lock_sums sums = locks_watch(rare, WAITERS + 1);
@@ -570,6 +579,20 @@ static void one_holds_and_many_wait(void **state)
 	assert_true(sums.blame_ms[0] > waited_ms * 0.7 && sums.blame_ms[0] > sums.all_ms * 0.9);
 	assert_true(sums.all_ms <= sums.delay_ms * 1.01 + 1);
 	assert_true(sums.during_ms > 0);
+}
+
+static void one_holds_and_many_wait(void **state)
+{
+	one_holds_for(state, hold);
+}
+
+/* With what it did in its last interval. */
+static void one_holds_and_is_gone(void **state)
+{
+	/* so that nobody has to wait for it who does not look */
+	signal(SIGCHLD, SIG_IGN);
+	one_holds_for(state, hold_and_go);
+	signal(SIGCHLD, SIG_DFL);
 }
 
 static void write_in_turn(struct rare *rare)
@@ -642,6 +665,7 @@ int main(void)
 	        TEST(killed_for_lack_of_memory),
 	        TEST(frozen_is_not_stuck),
 	        TEST(one_holds_and_many_wait),
+	        TEST(one_holds_and_is_gone),
 	        TEST(a_convoy_of_equals),
 	        TEST(who_waits_for_himself),
 	};

@@ -349,6 +349,31 @@ static void a_storm_adds_up(void **state)
 	}
 }
 
+/* Who was known has his own last rate; for who came and went his living parent stands. */
+static void blame_for_locks_outlives_the_holder(void **state)
+{
+	struct world *world = *state;
+	struct raw_process *known = source_fake_add(world->fake, 200, 20 * second), *shell = source_fake_find(world->fake, 100);
+	rh_set(known->present, RH_F_lock_blame_ms_per_s);
+	rh_set(shell->present, RH_F_lock_blame_ms_per_s);
+	known->lock_blame_ns = second;
+	step(world, second);
+	source_fake_remove(world->fake, 200);
+	const struct {
+		uint32_t pid;
+		uint64_t start_ns, blame_ns;
+	} ended[] = {{200, 20 * second, second + second / 2}, {300, 0, second / 4}};
+	for (unsigned i = 0; i < 2; i++) {
+		struct raw_process *words = end(world, ended[i].pid, 100, ended[i].start_ns, ms);
+		words->lock_blame_ns = ended[i].blame_ns;
+		rh_set(words->present, RH_F_lock_blame_ms_per_s);
+	}
+	step(world, second);
+	assert_near(record(world, 200, true)->lock_blame_ms_per_s, 500, 1e-2);
+	assert_near(record(world, 100, false)->lock_blame_ms_per_s, 250, 1e-2);
+	assert_false(rh_has(record(world, 300, true)->present, RH_F_lock_blame_ms_per_s));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -365,6 +390,7 @@ int main(void)
 	        TEST(without_the_signal_it_is_not_known),
 	        TEST(a_first_sample_has_no_interval_to_charge),
 	        TEST(a_storm_adds_up),
+	        TEST(blame_for_locks_outlives_the_holder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
