@@ -20,7 +20,7 @@
 
 #include "tests/support/near.h"
 
-enum { CHILDREN = 500, BATCH = 50, LATE_MS = 3000, THREADS = 6 };
+enum { CHILDREN = 250, BATCH = 50, LATE_MS = 3000, THREADS = 6 };
 
 /* What ticks said of our children. */
 struct told {
