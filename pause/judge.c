@@ -25,6 +25,8 @@ static const unsigned line_masks[LINES] = {
 static const double ns_per_s = 1e9;
 /* An interim judgement that names nobody is tried again after this time, and twice that, and so on. */
 static const uint64_t again_ns = 1000000000, again_most_ns = 30000000000;
+/* After this time of going on the newest part is judged by itself as well. */
+static const uint64_t divide_after_ns = 6000000000, divide_recent_ns = 3000000000;
 
 /* An incident and what was said of it. It is kept for a while after its end: it may go on. */
 struct watch {
@@ -34,6 +36,7 @@ struct watch {
 	uint8_t first_class;    /* as said first */
 	uint64_t first_said_ns; /* from the onset */
 	uint64_t next_ns, wait_ns;
+	uint64_t burst_ns; /* BOOTTIME: since when it has been going on without an end */
 	struct pause last; /* as it was said last */
 };
 
@@ -216,6 +219,47 @@ static void begin_anew(struct watch *watch)
 	memset(watch, 0, sizeof(*watch));
 }
 
+/* The part of an incident since then. */
+static struct incident part_since(const struct incident *whole, uint64_t onset_ns)
+{
+	struct incident part = *whole;
+	part.onset_ns = onset_ns;
+	for (unsigned i = 0; i < NOTICE_KINDS; i++) {
+		struct incident_kind *kind = &part.kinds[i];
+		kind->active = kind->active && kind->last_ns > onset_ns;
+		kind->onset_ns = kind->onset_ns > onset_ns ? kind->onset_ns : onset_ns;
+	}
+	return part;
+}
+
+/*
+ * Has what goes on another culprit than what was said before? Then it is another pause: the one before is over, and this one begins. What is looked at is
+ * the time since it went on again, or the newest part of one that has been going on for long.
+ */
+static void divide(struct judge *judge, enum line line, struct rh_ring *ring, uint64_t now_ns)
+{
+	struct watch *watch = &judge->watches[line];
+	uint64_t onset_ns = watch->burst_ns > watch->incident.onset_ns ? watch->burst_ns : watch->incident.onset_ns;
+	if (watch->number == 0 || line == LINE_MACHINE)
+		return;
+	if (now_ns - onset_ns > divide_after_ns)
+		onset_ns = now_ns - divide_recent_ns;
+	else if (onset_ns == watch->incident.onset_ns)
+		return;
+	struct incident part = part_since(&watch->incident, onset_ns);
+	if (!weigh(judge->config, ring, &part, true, &judge->other) || !names_somebody(&judge->other) ||
+	        same_culprit(&judge->other, &watch->last))
+		return;
+	struct pause *before = &judge->scratch;
+	*before = watch->last;
+	before->state = PAUSE_STATE_final;
+	before->ongoing = false;
+	*finding_place(judge, before->number) = *before;
+	begin_anew(watch);
+	watch->incident = part;
+	watch->burst_ns = onset_ns;
+}
+
 static void while_active(struct judge *judge, enum line line, struct rh_ring *ring, uint64_t now_ns)
 {
 	struct watch *watch = &judge->watches[line];
@@ -225,6 +269,7 @@ static void while_active(struct judge *judge, enum line line, struct rh_ring *ri
 		watch->next_ns = watch->incident.onset_ns + interim_ns;
 	if (now_ns < watch->next_ns)
 		return;
+	divide(judge, line, ring, now_ns);
 	watch->wait_ns = say(judge, line, ring, now_ns, true) || watch->wait_ns == 0 ? again_ns : 2 * watch->wait_ns;
 	watch->wait_ns = watch->wait_ns < again_most_ns ? watch->wait_ns : again_most_ns;
 	watch->next_ns = now_ns + (watch->wait_ns > interim_ns ? watch->wait_ns : interim_ns);
@@ -238,10 +283,13 @@ static void watch_step(struct judge *judge, enum line line, struct rh_ring *ring
 	if (watch->ended && (double)since_ns > judge->config->pause_merge * ns_per_s)
 		begin_anew(watch);
 	if (incident_add(&watch->incident, &judge->notice, line_masks[line], now_ns, view->sample)) {
+		if (watch->ended || watch->burst_ns == 0)
+			watch->burst_ns = now_ns - view->system.elapsed_ns;
 		watch->ended = false;
 		while_active(judge, line, ring, now_ns);
 	} else if (watch->incident.open && !watch->ended && (double)since_ns >= judge->config->pause_quiet * ns_per_s) {
 		watch->ended = true;
+		divide(judge, line, ring, now_ns);
 		if (!say(judge, line, ring, now_ns, false))
 			begin_anew(watch);
 	}
