@@ -15,7 +15,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { ROWS_MOST = 12, CARRIERS_MOST = 4, WHO_COLUMN = 20, HOW_COLUMN = 48, FIRST_MOST = 10, SECOND_MOST = 14 };
+enum { ROWS_MOST = 12, CARRIERS_MOST = 4, WHO_COLUMN = 20, HOW_COLUMN = 48, HOW_MOST = 70, FIRST_MOST = 10, SECOND_MOST = 14 };
 
 /* ---- values ---- */
 
@@ -334,19 +334,33 @@ static size_t wider(const struct page *page, size_t columns, const char *text)
 	return wide > columns ? wide : columns;
 }
 
+/* Where the last column begins: further right than usual where names need it and what follows leaves room. */
+static size_t place_how(const struct page *page, const struct row *rows, size_t count, size_t who)
+{
+	size_t name = 0, how = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		name = wider(page, name, rows[i].who);
+		how = wider(page, how, rows[i].how);
+	}
+	size_t wanted = who + name + 2, most = how < PAGE_WIDTH ? PAGE_WIDTH - how : 0;
+	size_t place = wanted < most ? wanted : most;
+	return place > HOW_COLUMN ? (place < HOW_MOST ? place : HOW_MOST) : HOW_COLUMN;
+}
+
 /* A line of titles, then the rows: two right-aligned figures, who, how. */
 static void print_rows(struct page *page, const struct row *titles, const struct row *rows, size_t count)
 {
-	size_t first = page_columns(page, titles->first), second = 0;
+	size_t first = page_columns(page, titles->first), second = page_columns(page, titles->second);
 
 	for (size_t i = 0; i < count; i++) {
 		first = wider(page, first, rows[i].first);
 		second = wider(page, second, rows[i].second);
 	}
-	second = wider(page, second, titles->second);
 	first = first < FIRST_MOST ? first : FIRST_MOST;
 	second = second < SECOND_MOST ? second : SECOND_MOST;
-	size_t end = 2 + first + 1 + second < WHO_COLUMN - 1 ? WHO_COLUMN - 2 : 2 + first + 1 + second, who = end + 2;
+	size_t end = 2 + first + 1 + second < WHO_COLUMN - 2 ? WHO_COLUMN - 2 : 2 + first + 1 + second;
+	size_t who = end + 2, how = place_how(page, rows, count, who);
 	for (size_t i = 0; i <= count; i++) {
 		const struct row *row = i == 0 ? titles : &rows[i - 1];
 		page_to(page, 2);
@@ -354,9 +368,9 @@ static void print_rows(struct page *page, const struct row *titles, const struct
 		page_to(page, 2 + first + 1);
 		page_cell(page, end - (2 + first + 1), true, row->second);
 		page_to(page, who);
-		page_cell(page, HOW_COLUMN - 2 - who, false, row->who);
+		page_cell(page, how - 2 - who, false, row->who);
 		if (row->how[0]) {
-			page_to(page, HOW_COLUMN);
+			page_to(page, how);
 			page_text(page, row->how, TABLE_PLAIN);
 		}
 		page_end(page);

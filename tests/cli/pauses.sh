@@ -85,6 +85,11 @@ expect 0 "$hunter" explain 7c1f-47 --db "$database"
 expect 0 "$hunter" explain 40 --db "$database"
 said 'interim: it lasts still'
 
+# ---- the man pages show what is printed ----
+example() { sed -n "/^\\$ rogue-hunter $1\$/,/^\.Ed/p" "$SRC/docs/man/rogue-hunter-${1%% *}.1" | sed '1d; $d; s/\\e/\\/g; s/^\\&//'; }
+example 'explain 44' | diff - "$golden/memory.txt" || fail "the example of rogue-hunter-explain.1 is out of date"
+example 'pauses -n 6' | diff - <(head -7 "$golden/list.txt") || fail "the example of rogue-hunter-pauses.1 is out of date"
+
 # ---- which one ----
 explains() # ID ARGUMENT...
 {
