@@ -103,8 +103,7 @@ static bool find_mount(const char *controller, char path[PATH_BYTES])
 
 static bool make_groups(struct rare *rare, const char *controller)
 {
-	char root[PATH_BYTES / 2];
-	char found[PATH_BYTES];
+	char root[PATH_BYTES / 2], found[PATH_BYTES], inner[PATH_BYTES];
 	if (find_mount(controller, found)) {
 		snprintf(root, sizeof(root), "%.79s", found);
 	} else {
@@ -120,7 +119,6 @@ static bool make_groups(struct rare *rare, const char *controller)
 		rare->group[0][0] = '\0';
 		return false;
 	}
-	char inner[PATH_BYTES];
 	snprintf(inner, sizeof(inner), "%.150s/inner", rare->group[0]);
 	if (mkdir(inner, 0700) == 0)
 		snprintf(rare->group[1], PATH_BYTES, "%s", inner);
@@ -286,6 +284,31 @@ struct quota_counts {
 	unsigned samples, flagged[3], system;
 };
 
+/* How often the kernel itself says that the group was held back. */
+static unsigned long throttled_count(const struct rare *rare)
+{
+	char path[2 * PATH_BYTES], name[32];
+	unsigned long value, found = 0;
+	snprintf(path, sizeof(path), "%s/cpu.stat", rare->group[0]);
+	FILE *file = fopen(path, "r");
+	while (file && fscanf(file, "%31s %lu", name, &value) == 2)
+		if (strcmp(name, "nr_throttled") == 0)
+			found = value;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Where others leave the hog so little that its quota lasts, there is nothing to be seen. */
+static bool spends_its_quota(const struct rare *rare, long period_us)
+{
+	unsigned long before = throttled_count(rare), least = (unsigned long)(2000000 / period_us) * 6 / 10;
+	pass(2000);
+	unsigned long count = throttled_count(rare) - before;
+	print_message("period %ld us: held back %lu times in 2 s\n", period_us, count);
+	return count >= least;
+}
+
 static struct quota_counts quota_watch(struct rare *rare, const pid_t pids[3], unsigned samples)
 {
 	struct quota_counts counts = {0};
@@ -329,7 +352,8 @@ static void held_back_by_a_quota(void **state)
 		assert_true(write_number(outer, "cpu.cfs_quota_us", periods_us[i] / 10));
 		pid_t hog = start(rare, inner, spin);
 		const pid_t with[3] = {hog, sleeper, outsider};
-		pass(1200);
+		if (!spends_its_quota(rare, periods_us[i]))
+			skip();
 		struct quota_counts above = quota_watch(rare, with, 20);
 		print_message("period %ld us: hog %u, sleeper %u, outsider %u of %u samples\n", periods_us[i], above.flagged[0],
 		        above.flagged[1], above.flagged[2], above.samples);
@@ -355,7 +379,8 @@ static void held_back_as_the_iterator_sees_it(void **state)
 	if (!write_number(rare->group[0], "cpu.cfs_quota_us", 10000))
 		skip();
 	const pid_t pids[3] = {start(rare, rare->group[1], spin), start(rare, rare->group[1], sleep_on), start(rare, NULL, work_a_little)};
-	pass(500);
+	if (!spends_its_quota(rare, 100000))
+		skip();
 	struct quota_counts counts = quota_watch(rare, pids, 12);
 	assert_true(counts.flagged[0] >= counts.samples * 6 / 10);
 	assert_int_equal(counts.flagged[1] + counts.flagged[2], 0);
@@ -436,10 +461,8 @@ static void killed_for_lack_of_memory(void **state)
 	int status = 0;
 	waitpid(child, &status, 0);
 	rare->child_count--;
-	if (!WIFSIGNALED(status)) {
-		print_message("it was let grow\n");
-		skip();
-	}
+	if (!WIFSIGNALED(status))
+		skip(); /* it was let grow */
 	uint64_t end_ns = clock_now_ns(CLOCK_MONOTONIC);
 	unsigned told = 0;
 	assert_true(live_collector_await(&rare->live, begin_ns));
@@ -574,10 +597,10 @@ static void one_holds_for(void **state, void (*work)(struct rare *rare))
 	print_message(
 	        "waited %.0f ms as they say, %.0f ms published; blamed: holder %.0f ms, all %.0f ms, %.0f ms of it while it went on\n",
 	        waited_ms, sums.delay_ms, sums.blame_ms[0], sums.all_ms, sums.during_ms);
-	assert_true(waited_ms > 1000);
-	assert_true(sums.delay_ms > waited_ms * 0.7 && sums.delay_ms < waited_ms * 1.2 + 50);
-	assert_true(sums.blame_ms[0] > waited_ms * 0.7 && sums.blame_ms[0] > sums.all_ms * 0.9);
-	assert_true(sums.all_ms <= sums.delay_ms * 1.01 + 1);
+	assert_true(waited_ms > 300);
+	assert_true(sums.delay_ms > waited_ms * 0.9);
+	assert_true(sums.blame_ms[0] > waited_ms * 0.9 && sums.all_ms < waited_ms * 1.1 + 50);
+	assert_true(sums.all_ms <= sums.delay_ms * 1.01 + 1); /* which is of all processes */
 	assert_true(sums.during_ms > 0);
 }
 
@@ -650,7 +673,7 @@ static void who_waits_for_himself(void **state)
 	start(rare, NULL, write_against_itself);
 	struct lock_sums sums = locks_watch(rare, 1);
 	print_message("waited %.0f ms; blamed %.0f ms\n", sums.delay_ms, sums.all_ms);
-	assert_true(sums.delay_ms > 100);
+	assert_true(sums.delay_ms > 50);
 	assert_true(sums.all_ms < sums.delay_ms * 0.05);
 }
 
