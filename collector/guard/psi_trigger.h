@@ -28,7 +28,9 @@ const char *psi_trigger_refusal(int errnum);
  */
 int psi_triggers_open(const char *folder, struct psi_triggers **ret_triggers);
 
-/* Stalls reported since the start. */
+/*
+ * Stalls reported since the start. Without CAP_SYS_RESOURCE the kernel looks every 2 s, and its first report may be of stalls before the start.
+ */
 uint32_t psi_triggers_count(const struct psi_triggers *triggers);
 
 /* Stops and joins the thread. */

@@ -48,7 +48,6 @@ enum {
 	FILE_MIB = 192,
 	WRITERS = 3,
 	WRITE_BYTES = 128 << 10,
-	REPORT_TRIES = 20,
 	TMPFS = 0x01021994,
 	PATH_BYTES = 128,
 };
@@ -69,7 +68,6 @@ struct told {
 	double guard_ms, canary_ms; /* longest lateness */
 	unsigned canaries_late;     /* most at once */
 	uint32_t class, boosts;
-	bool triggers;      /* the kernel reports stalls by itself */
 	uint32_t stalls;    /* as it reported them */
 	double pressure_ms; /* of memory or io, whichever was more, as it sums it up */
 };
@@ -286,7 +284,6 @@ static void note(struct told *told, const struct rh_system *system)
 		told->canaries_late = system->canaries_late_count;
 	double pressure = fmax((double)system->psi_memory_some_ms_per_s, (double)system->psi_io_some_ms_per_s);
 	told->pressure_ms += pressure * (double)system->elapsed_ns / NS_PER_S;
-	told->triggers = system->signals >> RH_SIGNAL_psi_triggers & 1;
 	told->class = system->guard_class;
 	told->boosts = system->guard_boosts_count;
 }
@@ -327,19 +324,6 @@ static void expect_kept(const struct told *told)
 {
 	assert_int_equal(told->lost, 0);
 	assert_true(told->samples * 100 >= KEPT_PCT * FAULT_MS / INTERVAL_MS);
-}
-
-/* Half of the time under pressure is more than any trigger asks for. The kernel looks at least once in a window of 2 s. */
-static void expect_reported(struct fault *fault, const struct told *told)
-{
-	if (!told->triggers || told->pressure_ms < FAULT_MS / 2.0)
-		return;
-	for (unsigned i = 0; i < REPORT_TRIES; i++) {
-		assert_true(live_collector_await(&fault->live, now_ns()));
-		if (fault->live.view.system.psi_stalls_count > fault->stalls)
-			return;
-	}
-	fail_msg("%.0f ms of pressure, and no stall was reported", told->pressure_ms);
 }
 
 /* ---- faults ---- */
@@ -396,7 +380,6 @@ static void under_reclaim(void **state)
 		start(fault, fault->group, NULL, touch_file);
 	struct told told = run(fault, "reclaim");
 	expect_kept(&told);
-	expect_reported(fault, &told);
 }
 
 static void under_an_fsync_storm(void **state)
@@ -408,7 +391,6 @@ static void under_an_fsync_storm(void **state)
 		start(fault, NULL, NULL, write_and_sync);
 	struct told told = run(fault, "fsync storm");
 	expect_kept(&told);
-	expect_reported(fault, &told);
 }
 
 int main(void)
