@@ -26,13 +26,18 @@ struct span {
 /* How far BOOTTIME may run ahead of MONOTONIC between two samples before it was a suspend. */
 enum { MOMENT_SUSPEND_NS = 10 * NS_PER_MS };
 
+/* The clocks of one moment: read again where the thread lost its cpu in between, which would look like a suspend. */
 static inline struct moment moment_now(void)
 {
-	return (struct moment){
-	        .monotonic_ns = clock_now_ns(CLOCK_MONOTONIC),
-	        .boottime_ns = clock_now_ns(CLOCK_BOOTTIME),
-	        .realtime_ns = clock_now_ns(CLOCK_REALTIME),
-	};
+	struct moment now = {0};
+	for (int tries = 0; tries < 8; tries++) {
+		now.monotonic_ns = clock_now_ns(CLOCK_MONOTONIC);
+		now.boottime_ns = clock_now_ns(CLOCK_BOOTTIME);
+		now.realtime_ns = clock_now_ns(CLOCK_REALTIME);
+		if (clock_now_ns(CLOCK_MONOTONIC) - now.monotonic_ns < NS_PER_MS)
+			break;
+	}
+	return now;
 }
 
 /* The span between two moments; `before` is NULL for the first sample. */

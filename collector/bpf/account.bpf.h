@@ -31,7 +31,7 @@ static __always_inline struct account *account_find(uint32_t tgid)
 {
 	uint32_t place = account_place(tgid, account_slots);
 	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
-		uint32_t key = (place + i) & (account_slots - 1);
+		uint32_t key = account_probe(place, i, account_slots);
 		struct account *account = bpf_map_lookup_elem(&accounts, &key);
 		if (account && account->tgid == tgid)
 			return account;
@@ -50,7 +50,7 @@ static __always_inline struct account *account_of(uint32_t tgid)
 	if (account)
 		return account;
 	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
-		uint32_t key = (place + i) & (account_slots - 1);
+		uint32_t key = account_probe(place, i, account_slots);
 		account = bpf_map_lookup_elem(&accounts, &key);
 		if (account && account->tgid == 0 && __sync_val_compare_and_swap(&account->tgid, 0, tgid) == 0)
 			return account;

@@ -3,7 +3,7 @@
  *
  * Included by the programs (clang -target bpf) and by the collector: fixed-width types, natural alignment, no padding that is not named.
  * Accounts lie in one mmap-able array map, `slots` (a power of two) of them, shared by all our programs. The account of a process is at one of
- * ACCOUNT_PROBES places from account_place(tgid) on: the one whose tgid is its own. A program claims a free one (tgid 0) the first time
+ * ACCOUNT_PROBES places from account_place(tgid) on, account_probe(): the one whose tgid is its own. A program claims a free one (tgid 0) the first time
  * it has something to say of the process; the exit program frees it. Threads of one process share it, on several cpus at once: sums are added to
  * atomically, largest values are stored plainly (a lost race costs one of two nearly equal values).
  */
@@ -14,6 +14,7 @@
 
 enum {
 	ACCOUNT_PROBES = 8,
+	ACCOUNT_STRIDE = 2053, /* odd, and with the probes over all of the smallest table */
 	ACCOUNT_BYTES = 128,
 	ACCOUNT_BANKS =
 	        2, /* values of an interval take turns: programs write bank epoch % 2, the collector reads the other one and clears it */
@@ -48,6 +49,15 @@ _Static_assert(sizeof(struct account) == ACCOUNT_BYTES, "an account is two cache
 static inline uint32_t account_place(uint32_t tgid, uint32_t slots)
 {
 	return tgid & (slots - 1); /* pids are given out in order: neighbours get neighbours */
+}
+
+/*
+ * The places of an account lie far apart. Where many processes were made in a row their pids fill a run of places without a gap, and a pid whose first place is
+ * in that run - one that is larger or smaller by a multiple of `slots` - would find none free near by.
+ */
+static inline uint32_t account_probe(uint32_t place, uint32_t i, uint32_t slots)
+{
+	return (place + i * ACCOUNT_STRIDE) & (slots - 1);
 }
 
 /* Numbers of the whole machine, one per cpu, each written by its own cpu alone. */

@@ -67,7 +67,7 @@ static struct account *account_claim(struct accounts *accounts, uint32_t tgid)
 {
 	uint32_t place = account_place(tgid, accounts->slots);
 	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
-		struct account *account = &accounts->map[(place + i) & (accounts->slots - 1)];
+		struct account *account = &accounts->map[account_probe(place, i, accounts->slots)];
 		if (account->tgid == 0)
 			return account;
 	}
@@ -92,7 +92,7 @@ struct account *accounts_find(const struct accounts *accounts, uint32_t tgid)
 {
 	uint32_t place = account_place(tgid, accounts->slots);
 	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
-		struct account *account = &accounts->map[(place + i) & (accounts->slots - 1)];
+		struct account *account = &accounts->map[account_probe(place, i, accounts->slots)];
 		if (__atomic_load_n(&account->tgid, __ATOMIC_RELAXED) == tgid)
 			return account;
 	}

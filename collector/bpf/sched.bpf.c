@@ -95,14 +95,14 @@ static __always_inline struct account *account_with_slot(uint32_t tgid, uint32_t
 	if (account && account->tgid == tgid)
 		return account; /* nearly always */
 	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
-		uint32_t key = (place + i) & (account_slots - 1);
+		uint32_t key = account_probe(place, i, account_slots);
 		*ret_slot = key;
 		account = bpf_map_lookup_elem(&accounts, &key);
 		if (account && account->tgid == tgid)
 			return account;
 	}
 	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
-		uint32_t key = (place + i) & (account_slots - 1);
+		uint32_t key = account_probe(place, i, account_slots);
 		*ret_slot = key;
 		account = bpf_map_lookup_elem(&accounts, &key);
 		if (account && account->tgid == 0 && __sync_val_compare_and_swap(&account->tgid, 0, tgid) == 0)

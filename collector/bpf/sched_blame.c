@@ -162,7 +162,7 @@ static void end_raise(struct sched *sched, struct sched_end *end)
 {
 	uint32_t slots = sched->accounts->slots, place = account_place(end->words.pid, slots);
 	for (uint32_t i = 0; i < ACCOUNT_PROBES; i++) {
-		const struct sched_slot *slot = &sched->blame.slots[(place + i) & (slots - 1)];
+		const struct sched_slot *slot = &sched->blame.slots[account_probe(place, i, slots)];
 		if (slot->start_time_ns != end->words.start_time_ns)
 			continue;
 		if (slot->published_ns > end->words.cpu_blame_ns)

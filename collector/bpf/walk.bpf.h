@@ -190,7 +190,7 @@ static __always_inline void add_stuck(struct walk_record *record, const struct t
 {
 	int64_t wait = (int64_t)(task_clock_at_begin(task->se.cfs_rq->rq) - task->se.exec_start);
 	record->threads_stuck++;
-	if (wait <= 0)
+	if (wait <= 0 || task->se.exec_start == 0) /* it has not run yet */
 		return;
 	if (record->stuck_wait_now_ns < (uint64_t)wait)
 		record->stuck_wait_now_ns = (uint64_t)wait;

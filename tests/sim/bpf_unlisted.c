@@ -135,12 +135,34 @@ static void test_accounts(void **state)
 	accounts_close(&many);
 }
 
+/* A run of pids without a gap, and another one of the same places: there is room for both. */
+static void test_accounts_of_runs(void **state)
+{
+	(void)state;
+	enum { RUN = 4000, FIRST = 300 };
+	struct accounts from, to;
+	assert_int_equal(accounts_open(&from, 8 * RUN), 0);
+	assert_int_equal(accounts_open(&to, 1), 0);
+	for (uint32_t pid = FIRST; pid < FIRST + RUN; pid++) {
+		from.map[account_place(pid, from.slots)].tgid = pid;
+		from.map[account_place(pid + to.slots, from.slots)].tgid = pid + to.slots;
+	}
+	accounts_move(&to, &from);
+	for (uint32_t pid = FIRST; pid < FIRST + RUN; pid++) {
+		assert_non_null(accounts_find(&to, pid));
+		assert_non_null(accounts_find(&to, pid + to.slots));
+	}
+	accounts_close(&from);
+	accounts_close(&to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_whole_list),
 	        cmocka_unit_test(test_parts),
 	        cmocka_unit_test(test_accounts),
+	        cmocka_unit_test(test_accounts_of_runs),
 	};
 	if (!walk_live_is_possible())
 		return 77;
