@@ -163,15 +163,16 @@ static int list(const struct request *request)
 
 /* ---- the rounds ---- */
 
-/* Returns false if the kind cannot be done. */
+/* Returns false if the kind cannot be done though it was asked for by name, or failed. */
 static bool play(const struct request *request, const struct drill_kind *kind, uint32_t number, struct drill_sums *sums)
 {
 	struct drill_round round;
 	char reason[STAGE_REASON_BYTES];
 
 	if (!needs_are_met(&request->plan.place, kind->needs, reason)) {
-		complain("drill %s cannot be done here: %s", kind->name, reason);
-		return false;
+		if (number == 1)
+			complain("drill %s cannot be done here: %s", kind->name, reason);
+		return !request->kind;
 	}
 	round_play(&request->plan, kind, number, &round);
 	if (round.failure[0])
@@ -221,6 +222,7 @@ static int run(struct request *request)
 	}
 	int code = request->own ? result_open(own.name, own.database, &request->plan.source)
 	                        : result_open(instance, database, &request->plan.source);
+	stage_come_first(); /* so that a verdict is seen when it is there */
 	if (code == 0)
 		code = play_all(request);
 	result_close(&request->plan.source);

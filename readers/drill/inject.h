@@ -13,9 +13,8 @@ enum drill_need {
 	DRILL_NEEDS_SHM = 4,  /* a folder that is */
 	DRILL_NEEDS_MEMORY_GROUP = 8,
 	DRILL_NEEDS_CPU_GROUP = 16,
-	DRILL_NEEDS_PIDS_GROUP = 32,
-	DRILL_NEEDS_SIGNAL = 64,
-	DRILL_NEEDS_BITS = 7, /* how many */
+	DRILL_NEEDS_SIGNAL = 32,
+	DRILL_NEEDS_BITS = 6, /* how many */
 };
 
 /* Each starts the processes of its kind. Returns false after stage_fail(). */

@@ -2,7 +2,7 @@
  * inject_cpu.c - who takes the cpu from others: many, those put ahead, real-time ones, a fork storm, and a group that spends its own quota.
  *
  * All that is started is of the keeper's session, victims included, and so of one autogroup (kernel.sched_autogroup_enabled): across sessions neither
- * the number of processes nor their nice values would count.
+ * the number of processes in one nor their nice values count. Many sessions are one of the ways.
  */
 #include "readers/drill/inject.h"
 #include "readers/drill/inject_group.h"
@@ -101,8 +101,8 @@ bool inject_sleepers(struct stage *stage, int nice)
 	return true;
 }
 
-/* Starts `each` hogs of one command on each of the first `cpus` loaded cpus, under one parent. */
-static bool start_hogs(struct stage *stage, uint32_t cpus, uint64_t each, int nice, int fifo)
+/* Starts `each` hogs like `hog`, of one command, on each of the first `cpus` loaded cpus, under one parent. */
+static bool start_hogs(struct stage *stage, uint32_t cpus, uint64_t each, const struct stage_part *hog)
 {
 	const char *name = stage_name(stage, "hog");
 	size_t count = cpus * (size_t)each;
@@ -110,14 +110,13 @@ static bool start_hogs(struct stage *stage, uint32_t cpus, uint64_t each, int ni
 
 	if (!parts)
 		return stage_fail(stage, "no memory");
-	for (size_t i = 0; i < count; i++)
-		parts[i] = (struct stage_part){.role = STAGE_CULPRIT,
-		        .name = name,
-		        .act = inject_hog,
-		        .cpu = stage->cpus[i % cpus],
-		        .nice = nice,
-		        .fifo = fifo,
-		        .index = (unsigned)i};
+	for (size_t i = 0; i < count; i++) {
+		parts[i] = *hog;
+		parts[i].role = STAGE_CULPRIT;
+		parts[i].name = name;
+		parts[i].act = inject_hog;
+		parts[i].cpu = stage->cpus[i % cpus];
+	}
 	bool ok = stage_start_crew(stage, "starter", parts, count);
 	free(parts);
 	return ok;
@@ -135,34 +134,41 @@ static bool may_raise_priority(void)
 
 bool inject_cpu(struct stage *stage)
 {
-	bool ahead = stage_draw(stage, 0, 1) && may_raise_priority();
-	uint64_t each = ahead ? stage_draw(stage, 3, 6) : stage_draw(stage, CROWD_LEAST, CROWD_MOST);
+	enum { AHEAD, CROWD, SESSIONS } how = (unsigned)stage_draw(stage, AHEAD, SESSIONS);
+	if (how == AHEAD && !may_raise_priority())
+		how = CROWD;
+	uint64_t each = how == AHEAD ? stage_draw(stage, 3, 6) : stage_draw(stage, CROWD_LEAST, CROWD_MOST);
+	const struct stage_part hog = {.nice = how == AHEAD ? AHEAD_NICE : 0, .own_session = how == SESSIONS};
 
-	stage_tell(stage, "%u on each of %u cpus, nice %d", (unsigned)each, stage->cpu_count, ahead ? AHEAD_NICE : 0);
-	return inject_bystanders(stage) && inject_sleepers(stage, 0) &&
-	       start_hogs(stage, stage->cpu_count, each, ahead ? AHEAD_NICE : 0, 0);
+	stage_tell(stage, "%u on each of %u cpus, nice %d%s", (unsigned)each, stage->cpu_count, hog.nice,
+	        hog.own_session ? ", each a session of its own" : "");
+	return inject_bystanders(stage) && inject_sleepers(stage, 0) && start_hogs(stage, stage->cpu_count, each, &hog);
 }
 
 bool inject_rt(struct stage *stage)
 {
 	uint32_t cpus = stage_draw(stage, 0, 1) ? stage->cpu_count : 1;
-	int priority = (int)stage_draw(stage, 1, 50);
+	const struct stage_part hog = {.fifo = (int)stage_draw(stage, 1, 50)};
 
-	stage_tell(stage, "FIFO %d on %u of %u cpus", priority, cpus, stage->cpu_count);
-	return inject_bystanders(stage) && inject_sleepers(stage, 0) && start_hogs(stage, cpus, 1, 0, priority);
+	stage_tell(stage, "FIFO %d on %u of %u cpus", hog.fifo, cpus, stage->cpu_count);
+	return inject_bystanders(stage) && inject_sleepers(stage, 0) && start_hogs(stage, cpus, 1, &hog);
 }
 
 bool inject_nice(struct stage *stage)
 {
 	uint64_t each = stage_draw(stage, 4, 8);
+	const struct stage_part hog = {0};
 
 	stage_tell(stage, "%u on each of %u cpus against nice %d", (unsigned)each, stage->cpu_count, VICTIM_NICE);
-	return inject_bystanders(stage) && inject_sleepers(stage, VICTIM_NICE) && start_hogs(stage, stage->cpu_count, each, 0, 0);
+	return inject_bystanders(stage) && inject_sleepers(stage, VICTIM_NICE) && start_hogs(stage, stage->cpu_count, each, &hog);
 }
 
 /* ---- fork storm ---- */
 
-/* Every process of it makes others until the time is over; most of them end at once. */
+/*
+ * Every process of it makes others until the time is over; most of them end at once. Their number is bounded by their own count, and by a control
+ * group where there is one.
+ */
 static void storm(struct stage *stage, const struct stage_part *part)
 {
 	unsigned seed = part->index + 1;
@@ -170,27 +176,44 @@ static void storm(struct stage *stage, const struct stage_part *part)
 	signal(SIGCHLD, SIG_IGN);
 	while (stage_is_on(stage)) {
 		seed = seed * 1103515245 + 12345;
+		if (atomic_fetch_add(&stage->storm_count, 1) >= part->size) {
+			atomic_fetch_sub(&stage->storm_count, 1);
+			continue;
+		}
 		pid_t parent = getpid(), child = fork();
+		if (child < 0)
+			atomic_fetch_sub(&stage->storm_count, 1);
 		if (child != 0)
 			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(STORM_LIFE_S);
 		stage_mark(stage, getpid());
 		if (getppid() != parent || seed >> 16 & 3)
-			_exit(0);
+			break;
 		seed ^= (unsigned)getpid();
 	}
+	atomic_fetch_sub(&stage->storm_count, 1);
 }
 
 bool inject_forks(struct stage *stage)
 {
 	uint64_t most = stage_draw(stage, STORM_MOST / 2, STORM_MOST);
-	const char *group = group_create(stage, GROUP_PIDS);
+	const char *group = NULL;
+	char reason[STAGE_REASON_BYTES];
 
-	if (!group || !group_limit_pids(stage, group, most))
-		return false;
-	const struct stage_part part = {
-	        .role = STAGE_CULPRIT, .name = stage_name(stage, "storm"), .act = storm, .cpu = -1, .group = group, .index = 1};
+	if (group_is_usable(GROUP_PIDS, reason)) {
+		group = group_create(stage, GROUP_PIDS);
+		if (!group || !group_limit_pids(stage, group, most + 2))
+			return false;
+	}
+	stage->storm_count = 1; /* the first one */
+	const struct stage_part part = {.role = STAGE_CULPRIT,
+	        .name = stage_name(stage, "storm"),
+	        .act = storm,
+	        .cpu = -1,
+	        .group = group,
+	        .size = most,
+	        .index = 1};
 	stage_tell(stage, "%u processes at a time", (unsigned)most);
 	return inject_bystanders(stage) && inject_sleepers(stage, 0) && stage_start(stage, &part);
 }

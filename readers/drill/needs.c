@@ -101,8 +101,6 @@ static bool is_met(const struct needs_place *place, enum drill_need need, char r
 		return group_is_usable(GROUP_MEMORY, reason);
 	case DRILL_NEEDS_CPU_GROUP:
 		return group_is_usable(GROUP_CPU, reason);
-	case DRILL_NEEDS_PIDS_GROUP:
-		return group_is_usable(GROUP_PIDS, reason);
 	case DRILL_NEEDS_SIGNAL:
 		return geteuid() == 0 || is_capable(CAP_KILL, "CAP_KILL", "stopping the collector", reason);
 	case DRILL_NEEDS_BITS:
@@ -130,7 +128,7 @@ bool needs_are_met(const struct needs_place *place, unsigned needs, char reason[
 char *needs_text(unsigned needs, char out[STAGE_REASON_BYTES])
 {
 	static const char *const texts[DRILL_NEEDS_BITS] = {"real-time scheduling", "a folder on a disk", "/dev/shm",
-	        "memory control groups", "cpu control groups", "pids control groups", "the right to signal the collector"};
+	        "memory control groups", "cpu control groups", "the right to signal the collector"};
 	size_t length = 0;
 
 	snprintf(out, STAGE_REASON_BYTES, "nothing");

@@ -1,7 +1,7 @@
 /*
  * result.c - what the daemon said of a round, held against what really happened.
  *
- * Of several pauses that overlap the injection the longest counts as what was said. A culprit is right if the first that is named is a process of the
+ * Of several pauses the one that overlaps the injection most counts as what was said. A culprit is right if the first that is named is a process of the
  * round that caused it, by pid and start, never by name; where a control group spent its own quota, if that group and no stranger is named.
  */
 #include "readers/drill/result.h"
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_NO_DAEMON = 3, WAIT_MS = 3000, LOOK_MS = 50, SEEN = 64, ROWS = 32 };
+enum { EXIT_NO_DAEMON = 3, WAIT_MS = 3000, LOOK_MS = 50, SLACK_MS = 100, SEEN = 64, ROWS = 32 };
 
 static const double sure_ratio = 0.8;
 
@@ -107,12 +107,16 @@ static uint64_t seen_at(struct result_source *source, uint32_t number)
 	return now_ns;
 }
 
-static bool overlaps(const struct storage_pause *pause, const struct stage *stage)
+/* How much of a pause lies in the injection and its tail. */
+static uint64_t overlap_ns(const struct storage_pause *pause, const struct stage *stage)
 {
 	uint64_t span_ns = pause->span_ns > pause->duration_ns ? pause->span_ns : pause->duration_ns;
+	uint64_t from_ns = pause->start_boottime_ns, to_ns = from_ns + span_ns;
+	uint64_t end_ns = stage->until_ns + STAGE_TAIL_MS * (uint64_t)NS_PER_MS;
 
-	return pause->start_boottime_ns < stage->until_ns + STAGE_TAIL_MS * (uint64_t)NS_PER_MS &&
-	       pause->start_boottime_ns + span_ns > stage->begin_ns;
+	from_ns = from_ns > stage->begin_ns ? from_ns : stage->begin_ns;
+	to_ns = to_ns < end_ns ? to_ns : end_ns;
+	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
 void result_look(struct result_source *source, const struct stage *stage)
@@ -125,7 +129,7 @@ void result_look(struct result_source *source, const struct stage *stage)
 	int count = storage_pauses(source->storage, &filter, rows, ROWS);
 	source->row_count = 0;
 	for (int i = 0; i < count; i++)
-		if (overlaps(&rows[i], stage)) {
+		if (overlap_ns(&rows[i], stage) > 0) {
 			seen_at(source, rows[i].number);
 			source->rows[source->row_count++] = rows[i];
 		}
@@ -147,14 +151,14 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-/* Last part of the path of a control group of the round, "" where there is none. */
+/* Last part of the path of a control group. */
 static const char *group_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	return slash ? slash + 1 : path;
 }
 
-/* The group's name, which clear_rest() left in place. */
+/* Does the text hold the name of the round's group? clear_rest() left it in place. */
 static bool is_our_group(const struct stage *stage, const char *text)
 {
 	const char *name = group_of(stage->groups[0]);
@@ -175,7 +179,7 @@ static enum named whom(const struct stage *stage, const json_t *culprit)
 	return strcmp(text_of(culprit, "kind"), "cgroup") == 0 && is_our_group(stage, text_of(culprit, "name")) ? NAMED_OURS : NAMED_OTHER;
 }
 
-/* The first of those that are named as culprits; with ret_text, in the document's words. */
+/* The first of those that are named as culprits. */
 static enum named first_named(const struct stage *stage, const json_t *document)
 {
 	const json_t *culprit;
@@ -242,7 +246,8 @@ static void judge(struct result_source *source, const struct stage *stage, const
 	if (named == NAMED_NOBODY && round->kind == &drill_kinds[DRILL_KIND_throttle])
 		verdict->culprit_right = verdict->kind_right && is_own_quota(stage, document);
 	uint64_t seen_ns = seen_at(source, pause->number);
-	verdict->first_s = ((double)seen_ns - (double)(round->happened ? round->truth.from_ns : stage->begin_ns)) / NS_PER_S;
+	if (pause->start_boottime_ns + SLACK_MS * (uint64_t)NS_PER_MS >= stage->begin_ns) /* else it was known before */
+		verdict->first_s = ((double)seen_ns - (double)(round->happened ? round->truth.from_ns : stage->begin_ns)) / NS_PER_S;
 	verdict->after_end_s = ((double)seen_ns - (double)(round->happened ? round->truth.to_ns : stage->until_ns)) / NS_PER_S;
 	verdict->said_first_s = real_or_nan(json_object_get(said, "first_us"));
 	verdict->said_final_s = real_or_nan(json_object_get(said, "final_us"));
@@ -296,7 +301,7 @@ void result_end(struct result_source *source, const struct stage *stage, struct 
 		stage_sleep_until(stage_now() + LOOK_MS * (uint64_t)NS_PER_MS);
 	}
 	for (uint32_t i = 0; i < source->row_count; i++)
-		if (!longest || source->rows[i].duration_ns > longest->duration_ns)
+		if (!longest || overlap_ns(&source->rows[i], stage) > overlap_ns(longest, stage))
 			longest = &source->rows[i];
 	verdict->pause_count = source->row_count;
 	if (longest)

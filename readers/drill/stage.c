@@ -92,7 +92,7 @@ const char *stage_folder(struct stage *stage, const char *directory)
 		return NULL;
 	}
 	char *path = stage->folders[i];
-	int length = snprintf(path, STAGE_PATH_BYTES, "%s/rogue-hunter-drill-XXXXXX", directory);
+	int length = snprintf(path, STAGE_PATH_BYTES, "%s/rogue-hunter-drill-%d-XXXXXX", directory, (int)getpid());
 	if (length >= STAGE_PATH_BYTES || !mkdtemp(path)) {
 		path[0] = '\0';
 		stage_fail(stage, "no folder can be made in %s: %s", directory, strerror(errno));
@@ -104,8 +104,7 @@ const char *stage_folder(struct stage *stage, const char *directory)
 
 /* ---- the keeper ---- */
 
-/* It is to be on time while its own hogs are not; what it forks is an ordinary process again. Not permitted: it is late, no more. */
-static void come_first(void)
+void stage_come_first(void)
 {
 	struct sched_param param = {.sched_priority = KEEPER_PRIORITY};
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
@@ -150,7 +149,7 @@ static _Noreturn void keep(struct stage *stage, bool (*build)(struct stage *stag
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "drill-keeper");
-	come_first();
+	stage_come_first();
 	if (build(stage) && begin(stage, pipe))
 		sleep_until(pipe, stage->until_ns + STAGE_TAIL_MS * (uint64_t)NS_PER_MS);
 	stage->over_ns = stage_now();

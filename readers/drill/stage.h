@@ -76,7 +76,8 @@ struct stage {
 	char folders[STAGE_FOLDERS][STAGE_PATH_BYTES];
 	_Atomic uint32_t stopped;
 	_Atomic uint64_t stopped_start_ns;
-	/* a bit for each process that a storm made */
+	/* a storm: processes that live, and a bit for each that it made */
+	_Atomic uint32_t storm_count;
 	_Atomic uint64_t stormed[STAGE_PIDS / 64];
 };
 
@@ -115,6 +116,9 @@ bool stage_is_over(struct stage *stage, struct stage_keeper *keeper);
 
 /* Ends the round, now if it still goes on, and returns when all is cleared up. */
 void stage_end(struct stage *stage, struct stage_keeper *keeper);
+
+/* The calling process is to be on time while the hogs of its rounds run; what it forks is an ordinary process again. Not permitted: it is late. */
+void stage_come_first(void);
 
 /* ---- for the kinds, in the keeper ---- */
 

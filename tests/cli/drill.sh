@@ -13,14 +13,16 @@ mapfile -t kinds < <(sed -n 's/^DRILL_KIND(\([a-z]*\),.*/\1/p' "$SRC/readers/dri
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/drill-test-XXXXXX")
 on_end() { [ -z "$drill" ] || kill -9 "$drill" 2>/dev/null; rm -rf "$work"; clean_up; }
 trap on_end EXIT
-groups() { find /sys/fs/cgroup -maxdepth 3 -type d -name 'rogue-hunter-drill-*' 2>/dev/null | sort; }
-before=$(groups)
-nothing_is_left()
+# Groups and folders in memory carry the number of their keeper: those of one that still runs are another drill's.
+abandoned()
 {
-	[ -z "$(ls -A "$work")" ] || return 1
-	[ "$(groups)" = "$before" ] || return 1
-	! ls -d /dev/shm/rogue-hunter-drill-* >/dev/null 2>&1
+	for path in $(find /sys/fs/cgroup -maxdepth 3 -type d -name 'rogue-hunter-drill-*' 2>/dev/null) /dev/shm/rogue-hunter-drill-*; do
+		number=${path##*/rogue-hunter-drill-}
+		[ ! -d "$path" ] || [ -e "/proc/${number%%-*}" ] || echo "$path"
+	done
 }
+before=$(abandoned)
+nothing_is_left() { [ -z "$(ls -A "$work")" ] && [ "$(abandoned)" = "$before" ]; }
 
 # ---- the list ----
 expect 0 "$hunter" drill
@@ -98,5 +100,27 @@ for kind in $possible; do
 		wait_until nothing_is_left
 	done
 done
+
+# ---- with a daemon of its own, which is gone afterwards, however the drill ends ----
+mkdir "$TEMP/own"
+own_is_gone() { [ -z "$(ls -A "$TEMP/own")" ] && ! ls /dev/shm/*rogue-hunter.drill-"$1"* >/dev/null 2>&1; }
+code=0
+TMPDIR=$TEMP/own "$hunter" drill nice --own --seconds 1 --seed 0 --dir "$work" --json >"$TEMP/out" 2>"$TEMP/err" &
+drill=$!
+wait "$drill" || code=$?
+[ "$code" -le 1 ] || fail "exit code $code ($(cat "$TEMP/out" "$TEMP/err"))"
+jq -e '.asked and .samples > 0 and .samples_due > 0 and (.detected | type) == "boolean" and .failure == null' "$TEMP/out" >/dev/null ||
+	fail "not asked: $(cat "$TEMP/out" "$TEMP/err")"
+wait_until own_is_gone "$drill"
+TMPDIR=$TEMP/own "$hunter" drill stop --own --seconds 20 --seed 0 --dir "$work" >"$TEMP/out" 2>"$TEMP/err" &
+drill=$!
+own_publishes() { [ -e "/dev/shm/rogue-hunter.drill-$drill" ]; }
+wait_until own_publishes
+sleep 3
+kill -9 "$drill"
+wait "$drill" 2>/dev/null
+wait_until own_is_gone "$drill"
+wait_until nothing_is_left
+drill=
 
 echo "$(wc -w <<<"$possible") kinds of ${#kinds[@]}"
