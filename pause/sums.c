@@ -93,7 +93,8 @@ static void identity_take(struct sums_process *row, const struct rh_process *rec
 {
 	uint16_t throttled = (row->flags | record->flags) & RH_PROCESS_throttled;
 	row->flags = record->flags | throttled;
-	row->ppid = rh_has(record->present, RH_F_ppid) && record->ppid != 0 ? record->ppid : row->ppid;
+	/* Who started it, not who has it since that one is gone. */
+	row->ppid = row->ppid == 0 && rh_has(record->present, RH_F_ppid) ? record->ppid : row->ppid;
 	memcpy(row->command, record->command, sizeof(row->command));
 	row->policy = record->policy;
 	row->nice = record->nice;
