@@ -238,6 +238,11 @@ void parties_weigh_net(struct parties *parties, const struct sums *sums)
 		party->weight = 0.5 * fmax(party->metric - party->run_wait_ns, 0) + 0.5 * party->metric * (1 - own_part);
 		parties->weight_total += party->weight;
 	}
+	if (parties->weight_total <= 0) { /* they kept each other waiting, and nobody else */
+		for (uint32_t i = 0; i < parties->count; i++)
+			parties->list[i].weight = parties->list[i].metric;
+		parties->weight_total = parties->metric_total;
+	}
 	sort(parties, sums);
 }
 
