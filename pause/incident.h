@@ -17,6 +17,7 @@ struct incident {
 	bool open;
 	uint64_t onset_ns, last_ns; /* over all kinds */
 	uint64_t last_sample;
+	uint64_t newest_sample; /* that the judge has seen: the ring may hold later ones already */
 	struct incident_kind kinds[NOTICE_KINDS];
 };
 

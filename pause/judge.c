@@ -282,6 +282,7 @@ static void watch_step(struct judge *judge, enum line line, struct rh_ring *ring
 	uint64_t since_ns = now_ns - watch->incident.last_ns;
 	if (watch->ended && (double)since_ns > judge->config->pause_merge * ns_per_s)
 		begin_anew(watch);
+	watch->incident.newest_sample = view->sample;
 	if (incident_add(&watch->incident, &judge->notice, line_masks[line], now_ns, view->sample)) {
 		if (watch->ended || watch->burst_ns == 0)
 			watch->burst_ns = now_ns - view->system.elapsed_ns;

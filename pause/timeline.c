@@ -126,8 +126,8 @@ static void view_add(struct course *course, const struct rh_view *view)
 	}
 }
 
-/* From the oldest sample that is shown on. */
-static void views_add(struct course *course, struct rh_ring *ring)
+/* From the oldest sample that is shown on. What came after the judgement is no part of it: a recording judged again gives the same. */
+static void views_add(struct course *course, struct rh_ring *ring, uint64_t newest)
 {
 	const struct pause *pause = course->pause;
 	int64_t until = pause->from_ns + (int64_t)(pause->bucket_ns * pause->column_count);
@@ -136,7 +136,7 @@ static void views_add(struct course *course, struct rh_ring *ring)
 	while (sample > 1 && rh_at(ring, sample - 1, &view) == RH_OK &&
 	        (int64_t)(view.system.boottime_ns - pause->start_boottime_ns) > pause->from_ns)
 		sample--;
-	for (; rh_at(ring, sample, &view) == RH_OK; sample++) {
+	for (; sample <= newest && rh_at(ring, sample, &view) == RH_OK; sample++) {
 		if ((int64_t)(view.system.boottime_ns - view.system.elapsed_ns - pause->start_boottime_ns) >= until)
 			break;
 		view_add(course, &view);
@@ -154,7 +154,7 @@ void timeline_fill(struct weighing *weighing)
 	pause->from_ns = -(int64_t)(pause->bucket_ns * (uint64_t)(PAUSE_COLUMNS * (1 - pause_part) / 2));
 	pause->row_count = 0;
 	rows_make(&course);
-	views_add(&course, weighing->ring);
+	views_add(&course, weighing->ring, weighing->incident->newest_sample);
 	for (uint32_t row = 0; row < pause->row_count; row++)
 		for (uint32_t i = 0; i < pause->column_count; i++)
 			pause->rows[row].ratio[i] =
