@@ -27,6 +27,7 @@ static const double ns_per_s = 1e9;
 static const uint64_t again_ns = 1000000000, again_most_ns = 30000000000;
 /* After this time of going on the newest part is judged by itself as well. */
 static const uint64_t divide_after_ns = 6000000000, divide_recent_ns = 3000000000;
+static const float divide_ratio = 0.75F;
 
 /* An incident and what was said of it. It is kept for a while after its end: it may go on. */
 struct watch {
@@ -232,6 +233,20 @@ static struct incident part_since(const struct incident *whole, uint64_t onset_n
 	return part;
 }
 
+/* Who suffered before and takes what he lost back is no new culprit, nor is a branch of the tree that was one, or its root. */
+static bool is_another(const struct pause *now, const struct pause *before)
+{
+	if (!names_somebody(now) || now->own_fault || now->both_ratio < divide_ratio || same_culprit(now, before))
+		return false;
+	const struct pause_who *who = &now->culprits[0];
+	if (who->kind == PAUSE_KIND_tree || (names_somebody(before) && before->culprits[0].kind == PAUSE_KIND_tree))
+		return false;
+	for (uint32_t i = 0; i < before->victim_count; i++)
+		if (before->victims[i].pid == who->pid || memcmp(before->victims[i].command, who->command, sizeof(who->command)) == 0)
+			return false;
+	return true;
+}
+
 /*
  * Has what goes on another culprit than what was said before? Then it is another pause: the one before is over, and this one begins. What is looked at is
  * the time since it went on again, or the newest part of one that has been going on for long.
@@ -266,7 +281,8 @@ static void while_active(struct judge *judge, enum line line, struct rh_ring *ri
 	const struct config *config = judge->config;
 	uint64_t interim_ns = (uint64_t)(config->pause_interim * ns_per_s);
 	if (watch->next_ns == 0)
-		watch->next_ns = watch->incident.onset_ns + interim_ns;
+		/* A suspend, or a collector that did not run, is over when it is noticed: only one that comes again and again goes on. */
+		watch->next_ns = (line == LINE_MACHINE ? now_ns : watch->incident.onset_ns) + interim_ns;
 	if (now_ns < watch->next_ns)
 		return;
 	divide(judge, line, ring, now_ns);
@@ -284,13 +300,13 @@ static void watch_step(struct judge *judge, enum line line, struct rh_ring *ring
 		begin_anew(watch);
 	watch->incident.newest_sample = view->sample;
 	if (incident_add(&watch->incident, &judge->notice, line_masks[line], now_ns, view->sample)) {
-		if (watch->ended || watch->burst_ns == 0)
+		if (watch->ended) /* it goes on again; how far back the first time reaches, the incident knows */
 			watch->burst_ns = now_ns - view->system.elapsed_ns;
 		watch->ended = false;
 		while_active(judge, line, ring, now_ns);
 	} else if (watch->incident.open && !watch->ended && (double)since_ns >= judge->config->pause_quiet * ns_per_s) {
-		watch->ended = true;
 		divide(judge, line, ring, now_ns);
+		watch->ended = true;
 		if (!say(judge, line, ring, now_ns, false))
 			begin_anew(watch);
 	}
