@@ -61,7 +61,7 @@ static void continue_stopped(struct stage *stage)
 	stage->stopped = 0;
 }
 
-void clear_folder(const char *path)
+static void empty_folder(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
@@ -73,7 +73,18 @@ void clear_folder(const char *path)
 		closedir(folder);
 	else
 		closefd(&fd);
-	rmdir(path);
+}
+
+/* A process that is about to die may still make a file in it. */
+void clear_folder(const char *path)
+{
+	uint64_t limit_ns = stage_now() + CLEAR_MS * (uint64_t)NS_PER_MS;
+
+	empty_folder(path);
+	while (rmdir(path) != 0 && errno == ENOTEMPTY && stage_now() < limit_ns) {
+		stage_sleep_until(stage_now() + LOOK_MS * (uint64_t)NS_PER_MS);
+		empty_folder(path);
+	}
 }
 
 /* Kills all that is in a group. */

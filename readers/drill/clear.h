@@ -12,7 +12,7 @@ void clear_processes(const struct stage *stage);
 /* Continues what was stopped, removes the folders with their files, and the control groups with whoever is left in them. */
 void clear_rest(struct stage *stage);
 
-/* Removes a folder with the files in it, none of which may be a folder. One that is not there is none to remove. */
+/* Removes a folder with the files in it, none of which may be a folder. One that is not there is none to remove. Tries for 10 s at most. */
 void clear_folder(const char *path);
 
 #endif
