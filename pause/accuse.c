@@ -12,6 +12,8 @@ static const double ns_per_s = 1e9;
 static const double page_bytes = 4096; /* at least, for each major fault */
 /* Less than this does not make memory short. */
 static const double taken_least_bytes = 4 << 20;
+/* Part of the time spent waiting for memory from which what is read is read back, and what that counts then. */
+static const double suffers_from = 0.2, read_back_part = 0.25;
 static const double carrier_from = 0.15, listed_from = 0.03, amount_least = 0.3;
 
 /* ---- whom to name ---- */
@@ -195,10 +197,15 @@ static bool machine_is_short(const struct sums_machine *machine)
 	return machine->mem_total > 0 && machine->mem_available_least < 0.1 * machine->mem_total;
 }
 
-/* What a process took in: what it grew by, and the pages of files that it had read, or read back, or dirtied. */
-static double taken(const struct sums_process *row)
+/*
+ * What a process took in: what it grew by, and the pages of files that it had read or dirtied. Pages that it had to have read back because they were taken from
+ * it count for a quarter: that is more what it suffered than what it did, and yet a working set that is too large is a cause.
+ */
+static double taken(const struct sums_process *row, double elapsed_ns)
 {
-	return fmax(row->grown_bytes, 0) + fmax(row->bytes_all, row->pageins_all * page_bytes);
+	double read_bytes = fmax(row->bytes_all, row->pageins_all * page_bytes);
+	bool suffers = row->mem_wait_ns >= suffers_from * elapsed_ns;
+	return fmax(row->grown_bytes, 0) + read_bytes * (suffers ? read_back_part : 1);
 }
 
 bool accuse_memory(struct weighing *weighing)
@@ -209,7 +216,7 @@ bool accuse_memory(struct weighing *weighing)
 		struct sums_process *row = &sums->rows[i];
 		/* Where one group is short, those outside of it may grow as they like: who is in it waits for memory as well. */
 		bool involved = is_short || row->mem_wait_ns > 0.02 * sums->machine.elapsed_ns || row->reclaim_ns > 0;
-		row->metric = involved ? taken(row) : 0;
+		row->metric = involved ? taken(row, sums->machine.elapsed_ns) : 0;
 	}
 	parties_build(&weighing->parties, sums);
 	parties_try_tree(&weighing->parties, sums);

@@ -262,8 +262,7 @@ static void divide(struct judge *judge, enum line line, struct rh_ring *ring, ui
 	else if (onset_ns == watch->incident.onset_ns)
 		return;
 	struct incident part = part_since(&watch->incident, onset_ns);
-	if (!weigh(judge->config, ring, &part, true, &judge->other) || !names_somebody(&judge->other) ||
-	        same_culprit(&judge->other, &watch->last))
+	if (!weigh(judge->config, ring, &part, true, &judge->other) || !is_another(&judge->other, &watch->last))
 		return;
 	struct pause *before = &judge->scratch;
 	*before = watch->last;

@@ -1,6 +1,8 @@
 /* notice.c - see notice.h. */
 #include "pause/notice.h"
 
+#include "pause/waits.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -116,35 +118,6 @@ static void stand(double *total_ns, uint64_t *since_ns, double fraction, double 
 	}
 }
 
-/* What a process waited for in the sample, as fractions of the sample. */
-struct waits {
-	double run, cpu, io, memory;
-	double run_longest_ns, stuck_longest_ns;
-	bool run_exact; /* single waits are known */
-};
-
-#undef HAS
-#define HAS(field) rh_has(record->present, RH_F_##field)
-#undef LEVEL
-#define LEVEL(field) (HAS(field) ? (double)record->field : 0)
-
-static struct waits waits_of(const struct rh_process *record, uint64_t now_ns)
-{
-	/* A wait cannot have begun before the process did. */
-	const double age_ns = now_ns > record->start_time_ns ? (double)(now_ns - record->start_time_ns) : 0;
-	double memory = LEVEL(thrashing_delay_ms_per_s) + LEVEL(swapin_delay_ms_per_s) + LEVEL(reclaim_delay_ms_per_s) +
-	                LEVEL(compaction_delay_ms_per_s);
-	return (struct waits){
-	        .run = fmin(1, LEVEL(runnable_ms_per_s) / 1000),
-	        .cpu = LEVEL(cpu_pct) / 100,
-	        .io = fmin(1, LEVEL(blkio_delay_ms_per_s) / 1000),
-	        .memory = fmin(1, memory / 1000),
-	        .run_longest_ns = fmin(age_ns, LEVEL(run_wait_max_ns)),
-	        .stuck_longest_ns = fmin(age_ns, LEVEL(stuck_wait_max_ns)),
-	        .run_exact = HAS(run_wait_max_ns),
-	};
-}
-
 static bool is_candidate(const struct rh_process *record)
 {
 	static const char own[] = "rh-";
@@ -178,7 +151,9 @@ static void look_at_stuck(struct notice *notice, struct sufferer *sufferer, cons
 	const struct config *config = notice->config;
 	double known_ns = (waits->io + waits->memory) * elapsed_ns, single_ns = waits->stuck_longest_ns;
 	stand(&sufferer->io_ns, &sufferer->io_since_ns, waits->io, elapsed_ns, now_ns);
-	stand(&sufferer->memory_ns, &sufferer->memory_since_ns, waits->memory, elapsed_ns, now_ns);
+	/* Who waits for page after page gets nowhere, whatever else he waits for in between. */
+	double thrashes = waits->memory >= goes_below ? fmin(1, waits->memory + waits->io + waits->run) : waits->memory;
+	stand(&sufferer->memory_ns, &sufferer->memory_since_ns, thrashes, elapsed_ns, now_ns);
 	bool memory = waits->memory >= waits->io;
 	double *longest_ns = memory ? &sufferer->memory_longest_ns : &sufferer->io_longest_ns;
 	bool is_known = known_ns >= 0.5 * fmin(single_ns, elapsed_ns) && known_ns > 0;
@@ -198,7 +173,10 @@ static void look_at_stuck(struct notice *notice, struct sufferer *sufferer, cons
 
 static void look_at_process(struct notice *notice, const struct rh_process *record, uint64_t now_ns, double elapsed_ns)
 {
-	struct waits waits = waits_of(record, now_ns);
+	struct waits waits = waits_of(record, now_ns, notice->refaults_per_s);
+	waits.run = fmin(1, waits.run);
+	waits.io = fmin(1, waits.io);
+	waits.memory = fmin(1, waits.memory);
 	bool waited = waits.run >= stands_from || waits.io >= goes_below || waits.memory >= goes_below ||
 	              waits.run_longest_ns >= single_least_ns || waits.stuck_longest_ns >= single_least_ns;
 	if (!is_candidate(record))
@@ -210,9 +188,6 @@ static void look_at_process(struct notice *notice, const struct rh_process *reco
 	look_at_run(notice, sufferer, record, &waits, now_ns, elapsed_ns);
 	look_at_stuck(notice, sufferer, &waits, now_ns, elapsed_ns);
 }
-#undef HAS
-#undef LEVEL
-
 /* Is there anything in the system record for which the processes are worth a look? */
 static bool is_worth_a_look(const struct rh_system *system)
 {
@@ -238,6 +213,7 @@ bool notice_look(struct notice *notice, const struct rh_view *view, bool eager)
 	const struct rh_system *system = &view->system;
 	bool any = false;
 	memset(notice->kinds, 0, sizeof(notice->kinds));
+	notice->refaults_per_s = notice->has_before ? waits_refaults(&notice->before, system) : 0;
 	look_at_clocks(notice, system);
 	look_at_collector(notice, system);
 	look_at_canary(notice, system);

@@ -47,6 +47,7 @@ struct notice {
 	struct sufferer sufferers[NOTICE_SUFFERERS];
 	struct rh_system before;
 	bool has_before;
+	double refaults_per_s;   /* of the machine, in the newest sample */
 	uint64_t canary_from_ns; /* BOOTTIME: from when on the canaries tell something again */
 };
 

@@ -1,6 +1,8 @@
 /* sums.c - see sums.h. */
 #include "pause/sums.h"
 
+#include "pause/waits.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -119,27 +121,20 @@ static void memory_take(struct sums_process *row, const struct rh_process *recor
 	row->grown_bytes = row->mem_last_bytes - row->mem_least_bytes;
 }
 
-/* A wait cannot have begun before the process did. */
-static double wait_within(double wait_ns, const struct rh_process *record, uint64_t now_ns)
+static void during_take(struct sums_process *row, const struct rh_process *record, const struct waits *waits, double seconds)
 {
-	return now_ns > record->start_time_ns ? fmin(wait_ns, (double)(now_ns - record->start_time_ns)) : 0;
-}
-
-static void during_take(struct sums_process *row, const struct rh_process *record, uint64_t now_ns, double seconds)
-{
-	double reclaim_ns = SPENT(reclaim_delay_ms_per_s) + SPENT(compaction_delay_ms_per_s);
 	row->cpu_ns += RATE(cpu_pct) * 1e7;
 	row->cpu_blame_ns += SPENT(cpu_blame_ms_per_s);
-	row->run_wait_ns += SPENT(runnable_ms_per_s);
+	row->run_wait_ns += waits->run * seconds * 1e9;
 	row->lock_blame_ns += SPENT(lock_blame_ms_per_s);
 	row->io_time_ns += SPENT(io_time_ms_per_s);
 	row->io_blame_ns += SPENT(io_blame_ms_per_s);
-	row->io_wait_ns += SPENT(blkio_delay_ms_per_s);
+	row->io_wait_ns += waits->io * seconds * 1e9;
 	row->mem_blame_ns += SPENT(mem_blame_ms_per_s);
-	row->mem_wait_ns += reclaim_ns + SPENT(thrashing_delay_ms_per_s) + SPENT(swapin_delay_ms_per_s);
-	row->reclaim_ns += reclaim_ns;
-	row->run_longest_ns = fmax(row->run_longest_ns, wait_within(LEVEL(run_wait_max_ns), record, now_ns));
-	row->stuck_longest_ns = fmax(row->stuck_longest_ns, wait_within(LEVEL(stuck_wait_max_ns), record, now_ns));
+	row->mem_wait_ns += waits->memory * seconds * 1e9;
+	row->reclaim_ns += waits->reclaim * seconds * 1e9;
+	row->run_longest_ns = fmax(row->run_longest_ns, waits->run_longest_ns);
+	row->stuck_longest_ns = fmax(row->stuck_longest_ns, waits->stuck_longest_ns);
 	row->bytes += RATE(disk_io_bytes_per_s);
 	row->pageins += RATE(pageins_per_s);
 	row->brief_count += LEVEL(brief_count);
@@ -157,7 +152,8 @@ static void record_take(struct sums *sums, const struct rh_process *record, uint
 	row->cpu_all_ns += RATE(cpu_pct) * 1e7;
 	row->blame_all_ns += SPENT(cpu_blame_ms_per_s);
 	if (during) {
-		during_take(row, record, now_ns, seconds);
+		struct waits waits = waits_of(record, now_ns, sums->refaults_per_s);
+		during_take(row, record, &waits, seconds);
 	} else {
 		row->cpu_before_ns += RATE(cpu_pct) * 1e7;
 		row->blame_before_ns += SPENT(cpu_blame_ms_per_s);
@@ -309,7 +305,7 @@ static bool view_take(struct sums *sums, const struct rh_view *view, bool during
 
 int sums_gather(struct sums *sums, struct rh_ring *ring, uint64_t from_ns, uint64_t onset_ns, uint64_t end_ns, uint64_t last)
 {
-	struct rh_system before = {0}, newest = {0};
+	struct rh_system before = {0}, newest = {0}, previous = {0};
 	struct rh_view view;
 	*sums = (struct sums){.machine = {.signals = UINT64_MAX, .mem_available_least = INFINITY, .swap_free_least = INFINITY}};
 	if (grow(sums) < 0)
@@ -323,6 +319,8 @@ int sums_gather(struct sums *sums, struct rh_ring *ring, uint64_t from_ns, uint6
 		if (now_ns > end_ns)
 			break;
 		bool during = now_ns > onset_ns;
+		sums->refaults_per_s = waits_refaults(&previous, &view.system);
+		previous = view.system;
 		if (!view_take(sums, &view, during)) {
 			sums->machine.lost++;
 			continue;

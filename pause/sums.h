@@ -67,6 +67,7 @@ struct sums {
 	uint32_t *index; /* hash of pid and start time: row + 1, owned */
 	uint32_t index_size;
 	struct sums_machine machine;
+	double refaults_per_s; /* of the machine, in the sample being added */
 };
 
 /*

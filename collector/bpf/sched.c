@@ -20,12 +20,14 @@ enum {
 	JUDGED_S = 1,
 	PAUSE_S = 10,
 	PAUSE_MOST_S = 600,
-	STRIKES = 2,
+	MEAN_S = 60,
 	/* What a run costs besides the program itself, and the end of a process: measured (bench_sched). */
 	ENTRY_NS = 80,
 	RUN_NS = 70, /* of the program, until some runs have had their time taken */
 	END_NS = 1500,
 };
+
+static void save(struct sched *sched, uint64_t time_ns, uint64_t cost_ns);
 
 /* ---- attaching ---- */
 
@@ -172,6 +174,7 @@ int sched_open_within(const struct source_options *options, const struct sched_l
 	*sched = (struct sched){.accounts = accounts, .limits = *limits, .cpu_count = accounts->cpus};
 	sched->switch_link = sched->migrate_link = sched->exit_link = sched->free_link = -1;
 	sched->budget = (struct sched_budget){.limit = config->sampling_scheduler_max_cpu / 100, .run_ns = RUN_NS};
+	save(sched, limits->mean_ns, 0);
 	int result = programs_load_best(sched, config->sampling_scheduler, config->sampling_last_words, error);
 	if (result == 0) {
 		result = memory_take(sched);
@@ -196,6 +199,7 @@ int sched_open(const struct source_options *options, struct accounts *accounts, 
 	const struct sched_limits limits = {
 	        .words_bytes = WORDS_BYTES,
 	        .judged_ns = (uint64_t)JUDGED_S * NS_PER_S,
+	        .mean_ns = (uint64_t)MEAN_S * NS_PER_S,
 	        .pause_ns = (uint64_t)PAUSE_S * NS_PER_S,
 	        .pause_most_ns = (uint64_t)PAUSE_MOST_S * NS_PER_S,
 	};
@@ -260,6 +264,15 @@ static uint64_t pause_within(const struct sched *sched, uint64_t pause_ns)
 	return pause_ns < sched->limits.pause_most_ns ? pause_ns : sched->limits.pause_most_ns;
 }
 
+/* What was not spent is saved up, for as long as the limit is the mean of: a storm is just when it is worth being spent. */
+static void save(struct sched *sched, uint64_t time_ns, uint64_t cost_ns)
+{
+	struct sched_budget *budget = &sched->budget;
+	double most_ns = budget->limit * (double)sched->limits.mean_ns;
+	budget->saved_ns += budget->limit * (double)time_ns - (double)cost_ns;
+	budget->saved_ns = budget->saved_ns < most_ns ? budget->saved_ns : most_ns;
+}
+
 /* Attached: is it within its budget? */
 static void budget_judge(struct sched *sched, uint64_t cost_ns, uint64_t interval_ns)
 {
@@ -270,14 +283,14 @@ static void budget_judge(struct sched *sched, uint64_t cost_ns, uint64_t interva
 	if (budget->time_ns < sched->limits.judged_ns)
 		return;
 	double ratio = (double)budget->cost_ns / (double)budget->time_ns;
-	budget->strikes = ratio > budget->limit ? budget->strikes + 1 : 0;
+	save(sched, budget->time_ns, budget->cost_ns);
 	budget->cost_ns = budget->time_ns = 0;
 	if (budget->rest_ns == 0)
 		budget->pause_ns = 0; /* it has proved itself */
-	if (budget->strikes < STRIKES)
+	if (budget->saved_ns >= 0)
 		return;
 	switches_detach(sched);
-	budget->strikes = 0;
+	budget->saved_ns = 0;
 	budget->pause_ns = pause_within(sched, budget->pause_ns * 2);
 	budget->rest_ns = budget->pause_ns;
 	log_say(LOG_WARNING_, "scheduler",
@@ -290,6 +303,7 @@ static void budget_rest(struct sched *sched, uint64_t interval_ns)
 {
 	struct sched_budget *budget = &sched->budget;
 	budget->rest_ns -= interval_ns < budget->rest_ns ? interval_ns : budget->rest_ns;
+	save(sched, interval_ns, 0);
 	if (budget->rest_ns > 0)
 		return;
 	if (switches_attach(sched) == 0)

@@ -19,8 +19,9 @@ int sched_open(const struct source_options *options, struct accounts *accounts, 
 
 /* What sched_open() goes by, for tests to go by something else. */
 struct sched_limits {
-	uint32_t words_bytes;             /* room for last words between two ticks; a power of two, whole pages */
-	uint64_t judged_ns;               /* the cost of watching is judged over this time; over the budget twice in a row is too much */
+	uint32_t words_bytes; /* room for last words between two ticks; a power of two, whole pages */
+	uint64_t judged_ns;   /* the cost of watching is judged this often */
+	uint64_t mean_ns;     /* the budget is the mean over this time: a storm may cost more, for as long as there were none before */
 	uint64_t pause_ns, pause_most_ns; /* how long it is then left off: longer each time, until it has kept to the budget for as long */
 };
 int sched_open_within(const struct source_options *options, const struct sched_limits *limits, struct accounts *accounts,

@@ -82,7 +82,7 @@ void sched_ends_settle(struct sched_ends *ends, const struct walk_view *walk, st
 struct sched_budget {
 	double limit;              /* fraction of one core */
 	uint64_t cost_ns, time_ns; /* of the span that is being judged */
-	unsigned strikes;          /* spans in a row that were over it */
+	double saved_ns;           /* cost that may still come before it is too much */
 	uint64_t pause_ns;         /* how long to stay detached the next time, or this time */
 	uint64_t rest_ns;          /* of the pause; while attached: of the time in which it must keep to the budget to be trusted again */
 	uint64_t switches, sampled, sampled_ns; /* as of the tick before */

@@ -125,6 +125,7 @@ int main(void)
 	};
 	sched_live_init(&live);
 	live.limits.judged_ns = 100 * NS_PER_MS;
+	live.limits.mean_ns = 200 * NS_PER_MS;
 	live.limits.pause_ns = 400 * NS_PER_MS;
 	live.config.sampling_scheduler_max_cpu = 0.2;
 	if (!sched_live_open(&live))
