@@ -265,9 +265,8 @@ static uint64_t first_wanted(struct rh_ring *ring, uint64_t from_ns, uint64_t la
 	uint64_t oldest = rh_oldest(ring), sample = last;
 	struct rh_view view;
 	for (unsigned i = 0; sample > oldest && i < BACK_MOST; i++) {
-		if (rh_at(ring, sample - 1, &view) != RH_OK)
-			break;
-		if (view.system.boottime_ns <= from_ns)
+		/* One that cannot be read is counted later on: what lies before it may be there all the same. */
+		if (rh_at(ring, sample - 1, &view) == RH_OK && view.system.boottime_ns <= from_ns)
 			return sample;
 		sample--;
 	}
