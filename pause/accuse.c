@@ -1,7 +1,7 @@
 /* accuse.c - who is blamed for each class of pause: see weigh.h. docs/pauses.md has the method. */
 #include "pause/weigh.h"
 
-#include "base/text.h"
+#include "pause/figures.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,18 +47,18 @@ static double amount_of(const struct weighing *weighing, const struct party *par
 
 static void tell_how(const struct weighing *weighing, const struct party *party, struct pause_who *who)
 {
-	char bytes[16];
+	char bytes[PAUSE_FIGURE_BYTES];
 	double seconds = (double)(weighing->pause->window_ns + weighing->pause->span_ns) / ns_per_s;
 	switch (weighing->pause->class) {
 	case PAUSE_CLASS_memory:
 	case PAUSE_CLASS_oom:
 		if (party->grown_bytes > 0)
-			snprintf(who->how, sizeof(who->how), "grew %sB in %.0f s", text_bytes(party->grown_bytes, bytes), seconds);
+			snprintf(who->how, sizeof(who->how), "grew %s in %.0f s", pause_bytes_text(party->grown_bytes, bytes), seconds);
 		else
 			snprintf(who->how, sizeof(who->how), "read pages back");
 		break;
 	case PAUSE_CLASS_io:
-		snprintf(who->how, sizeof(who->how), "moved %sB in %.0f s", text_bytes(party->bytes, bytes), seconds);
+		snprintf(who->how, sizeof(who->how), "moved %s in %.0f s", pause_bytes_text(party->bytes, bytes), seconds);
 		break;
 	case PAUSE_CLASS_stuck:
 		snprintf(who->how, sizeof(who->how), "held the lock for %.1f s of waiting", party->metric / ns_per_s);
