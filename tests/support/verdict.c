@@ -153,8 +153,11 @@ static void sentence_agrees(const struct world_finding *finding)
 	assert_int_equal(parsed.interim, pause->state == PAUSE_STATE_interim);
 	assert_true(parsed.duration_ns + parsed.duration_error_ns + 1 >= pause->duration_ns);
 	assert_true(parsed.duration_ns <= pause->duration_ns + parsed.duration_error_ns + 1);
-	if (parsed.hedge[0] != '\0')
-		assert_string_equal(parsed.hedge, pause_hedge(pause_word_said(pause)));
+	const char *hedge = pause_hedge(pause_word_said(pause));
+	if (parsed.hedge[0] != '\0' && hedge[0] != '\0') /* of one whose culprit is unclear the class alone is hedged */
+		assert_string_equal(parsed.hedge, hedge);
+	if (pause->state == PAUSE_STATE_interim && parsed.hedge[0] != '\0')
+		assert_string_equal(parsed.hedge, "likely");
 }
 
 static void confidence_holds(const struct world_finding *finding)
@@ -191,7 +194,9 @@ static void order_holds(const struct world *world, uint32_t i)
 {
 	const struct pause *pause = &world->findings.list[i].pause;
 	assert_int_equal(pause->ongoing, pause->state == PAUSE_STATE_interim);
-	assert_true(pause->number >= 1 && pause->number < judge_next_number(world->judge));
+	assert_true(pause->number >= 1);
+	if (strcmp(pause->boot_id, world->options.boot_id) == 0)
+		assert_true(pause->number < judge_next_number(world->judge));
 	if (pause->state == PAUSE_STATE_interim)
 		assert_int_equal(pause->final_said_ns, 0);
 }
