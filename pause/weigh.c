@@ -62,11 +62,11 @@ static bool weigh_suspend(struct weighing *weighing)
 	return true;
 }
 
-static bool weigh_host(struct weighing *weighing, double duration_ns, double class_ratio)
+static bool weigh_host(struct weighing *weighing, double duration_ns, double class_ratio, bool recorded)
 {
 	whole_machine(weighing, PAUSE_CLASS_host, duration_ns);
 	weighing->pause->outside = true;
-	set_confidence(weighing, class_ratio, false);
+	set_confidence(weighing, class_ratio, recorded);
 	return true;
 }
 
@@ -123,7 +123,7 @@ static bool weigh_blackout(struct weighing *weighing, double gap_ns)
 		return false;
 	if (now > usual * (0.5 + 0.5 * free_part))
 		return gap_ns >= late_least_ns && weigh_monitor(weighing, gap_ns, false);
-	return weigh_host(weighing, gap_ns, 0.75);
+	return weigh_host(weighing, gap_ns, 0.75, false);
 }
 
 /* Returns true if it was the machine, or the monitor, as a whole. */
@@ -138,7 +138,7 @@ static bool weigh_whole(struct weighing *weighing)
 	if (gap->active && machine->stopped_ns >= config->pause_cpu_wait * ns_per_s)
 		return weigh_monitor(weighing, machine->stopped_ns, true);
 	if (steal_ratio >= config->pause_steal_from && (gap->active || run->active))
-		return weigh_host(weighing, fmax(gap_ns, (double)run->longest_ns), 0.95);
+		return weigh_host(weighing, fmax(gap_ns, (double)run->longest_ns), 0.95, true);
 	if (!gap->active)
 		return false;
 	bool guarded = machine->signals >> RH_SIGNAL_guard_deadline & 1;
@@ -271,8 +271,10 @@ static void what_fill(struct weighing *weighing)
 	pause->scope = pause->class == PAUSE_CLASS_throttle ? PAUSE_SCOPE_cgroup : PAUSE_SCOPE_tasks;
 	pause->idle_ratio = (float)(1 - fmin(1, machine->cpu_busy_ns / fmax(machine->elapsed_ns * machine->cpus, 1)));
 	pause->taken_cpu = -1;
-	if (pause->class == PAUSE_CLASS_cpu && machine->cpus > 1 && machine->canaries_late_max == 1)
+	if (pause->class == PAUSE_CLASS_cpu && machine->cpus > 1 && machine->canaries_late_max == 1) {
 		pause->taken_cpu = (int32_t)machine->canary_cpu;
+		pause->cpu_mask = machine->canary_cpu < 64 ? UINT64_C(1) << machine->canary_cpu : 0;
+	}
 	if (pause->class == PAUSE_CLASS_io && machine->disk_device != 0)
 		snprintf(pause->device, sizeof(pause->device), "%u:%u", machine->disk_device >> 20, machine->disk_device & 0xfffff);
 	if (pause->class == PAUSE_CLASS_oom && machine->oom_pid != 0) {

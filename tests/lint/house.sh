@@ -7,7 +7,7 @@ root=$(cd "${1:-$SRC}" && pwd) || exit 1
 cd "$root" || exit 1
 
 folders=()
-for folder in include base shm storage collector readers cli bench tests docs; do
+for folder in include base shm storage pause collector readers cli bench tests docs; do
 	[ -d "$folder" ] && folders+=("$folder")
 done
 mapfile -t code < <(find "${folders[@]}" -name '*.[ch]' -o -name '*.cc' | sort)

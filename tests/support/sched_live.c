@@ -21,6 +21,7 @@ void sched_live_init(struct sched_live *live)
 	*live = (struct sched_live){
 	        .limits = {.words_bytes = 1 << 20,
 	                .judged_ns = NS_PER_S,
+	                .mean_ns = (uint64_t)60 * NS_PER_S,
 	                .pause_ns = (uint64_t)10 * NS_PER_S,
 	                .pause_most_ns = (uint64_t)600 * NS_PER_S},
 	        .accounts = {.fd = -1, .cpu_fd = -1},
