@@ -428,13 +428,12 @@ static void process_end_sample(struct world_process *process, double elapsed_ms)
 	process->mem_bytes += process->grows_bytes_per_s * elapsed_ms / 1000;
 }
 
-/* Children of a process that is gone are init's from the next sample on. */
-static void orphans_adopt(struct world *world)
+/* Children of a process that is gone are init's. */
+static void orphans_adopt(struct world *world, uint32_t pid)
 {
 	for (uint32_t i = 0; i < world->count; i++)
-		for (uint32_t j = 0; world->processes[i]->is_gone && j < world->count; j++)
-			if (world->processes[j]->ppid == world->processes[i]->pid)
-				world->processes[j]->ppid = 1;
+		if (world->processes[i]->ppid == pid)
+			world->processes[i]->ppid = 1;
 }
 
 static uint32_t frame_fill(struct world *world, const struct ring_frame *frame, double elapsed_ms, struct totals *totals)
@@ -449,6 +448,8 @@ static uint32_t frame_fill(struct world *world, const struct ring_frame *frame, 
 		record_make(&record, process, &waited, &world->machine);
 		totals_add(totals, process, &waited);
 		process_end_sample(process, elapsed_ms);
+		if (process->is_gone)
+			orphans_adopt(world, process->pid);
 		record_cut(&record, frame->stride);
 		frame->scores[count] = record.score;
 		frame->pids[count] = record.pid;
@@ -488,7 +489,6 @@ static void publish(struct world *world, double elapsed_ms)
 	system_stores(world, &system);
 	world->sample = ring_publish(world->writer, &system, count, count);
 	world->no_replay |= world->is_unwatched || rh_oldest(world->ring) > 1;
-	orphans_adopt(world);
 	if (world->is_unwatched)
 		return;
 	must(rh_latest(world->ring, &view) == RH_OK && view.sample == world->sample, "the newest sample cannot be read");
