@@ -290,6 +290,17 @@ static void while_active(struct judge *judge, enum line line, struct rh_ring *ri
 	watch->next_ns = now_ns + (watch->wait_ns > interim_ns ? watch->wait_ns : interim_ns);
 }
 
+/* Does what was noticed in this sample begin long after what goes on, with no sample in between? So it is where the machine was suspended meanwhile. */
+static bool begins_later(const struct judge *judge, enum line line)
+{
+	const struct incident *incident = &judge->watches[line].incident;
+	uint64_t onset_ns = UINT64_MAX, merge_ns = (uint64_t)(judge->config->pause_merge * ns_per_s);
+	for (unsigned i = 0; i < NOTICE_KINDS; i++)
+		if (line_masks[line] >> i & 1 && judge->notice.kinds[i].active && judge->notice.kinds[i].onset_ns < onset_ns)
+			onset_ns = judge->notice.kinds[i].onset_ns;
+	return onset_ns != UINT64_MAX && incident->open && onset_ns > incident->last_ns + merge_ns;
+}
+
 static void watch_step(struct judge *judge, enum line line, struct rh_ring *ring, const struct rh_view *view)
 {
 	struct watch *watch = &judge->watches[line];
@@ -297,6 +308,10 @@ static void watch_step(struct judge *judge, enum line line, struct rh_ring *ring
 	uint64_t since_ns = now_ns - watch->incident.last_ns;
 	if (watch->ended && (double)since_ns > judge->config->pause_merge * ns_per_s)
 		begin_anew(watch);
+	if (!watch->ended && begins_later(judge, line)) {
+		say(judge, line, ring, now_ns, false);
+		begin_anew(watch);
+	}
 	watch->incident.newest_sample = view->sample;
 	if (incident_add(&watch->incident, &judge->notice, line_masks[line], now_ns, view->sample)) {
 		if (watch->ended) /* it goes on again; how far back the first time reaches, the incident knows */
