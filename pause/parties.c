@@ -163,6 +163,21 @@ static struct party *party_begin(struct parties *parties, uint8_t kind, struct s
 	return party;
 }
 
+/* Those of the same sort for whom there was no place among the greatest: of a crowd all are alike. */
+static void add_rest(struct parties *parties, struct party *party, struct sums *sums, double metric_least)
+{
+	for (uint32_t i = 0; i < sums->count; i++) {
+		struct sums_process *row = &sums->rows[i];
+		const struct sums_process *leader = party->leader;
+		if (row->party != 0 || row->metric <= 0 || row->metric < metric_least || !same_command(row, leader) || row->pid <= 1 ||
+		        row->flags & RH_PROCESS_kernel_thread)
+			continue;
+		if (party->ancestor ? row->ppid == leader->ppid || sums_descends(sums, row, party->ancestor)
+		                    : row->cgroup_id == leader->cgroup_id)
+			party_add(parties, party, row);
+	}
+}
+
 static void build_one(struct parties *parties, struct sums *sums, struct sums_process **ranked, uint32_t count, uint32_t first)
 {
 	struct sums_process *members[ROWS], *leader = ranked[first];
@@ -183,6 +198,8 @@ static void build_one(struct parties *parties, struct sums *sums, struct sums_pr
 	party->ancestor = is_tree ? NULL : ancestor;
 	for (uint32_t i = 0; i < alike; i++)
 		party_add(parties, party, members[i]);
+	if (party->kind == PAUSE_KIND_group && count == ROWS)
+		add_rest(parties, party, sums, member_least * leader->metric);
 	if (is_tree && ancestor->party == 0)
 		party_add(parties, party, ancestor);
 	party->weight = party->metric;
