@@ -14,7 +14,7 @@ static const double page_bytes = 4096; /* at least, for each major fault */
 static const double taken_least_bytes = 4 << 20;
 /* Part of the time spent waiting for memory from which what is read is read back, and what that counts then. */
 static const double suffers_from = 0.2, read_back_part = 0.25;
-static const double carrier_from = 0.15, listed_from = 0.03, amount_least = 0.3;
+static const double carrier_from = 0.15, listed_from = 0.03, amount_least = 0.3, clear_share = 0.8;
 
 /* ---- whom to name ---- */
 
@@ -155,6 +155,8 @@ static void compare_amounts(struct weighing *weighing)
 	if (weighing->named != 1 && first > 0.5 && first >= 2 * next && parties_share(parties, 0) >= amount_least) {
 		weighing->named = 1;
 		weighing->certainty = 0.8;
+	} else if (weighing->named == 1 && first >= clear_share && parties->list[0].metric >= clear_share * parties->metric_total) {
+		weighing->certainty = fmax(weighing->certainty, 0.94);
 	} else if (weighing->named > 0 && named < amount_least) {
 		weighing->named = 0;
 		weighing->certainty = 0.5;

@@ -300,9 +300,13 @@ static void make_tree(struct parties *parties, struct sums *sums, struct sums_pr
 	uint32_t place = parties->count < PARTIES ? parties->count : PARTIES - 1;
 	parties->count = place;
 	struct party *tree = party_begin(parties, PAUSE_KIND_tree, root);
+	double greatest = 0;
+	for (uint32_t i = 0; i < sums->count; i++)
+		if (sums->rows[i].party != 0 && sums_descends(sums, &sums->rows[i], root))
+			greatest = fmax(greatest, sums->rows[i].metric);
 	for (uint32_t i = 0; i < sums->count; i++) {
 		struct sums_process *row = &sums->rows[i];
-		if (row->party == 0 || row->party > place || !sums_descends(sums, row, root))
+		if (row->party == 0 || row->party > place || row->metric < member_least * greatest || !sums_descends(sums, row, root))
 			continue;
 		struct party *party = &parties->list[row->party - 1];
 		double part = party->metric > 0 ? row->metric / party->metric : 0;
@@ -319,9 +323,18 @@ static void make_tree(struct parties *parties, struct sums *sums, struct sums_pr
 		parties->count--;
 }
 
+/* Before anything was taken off: hogs by the hundred that suffer from each other nearly all of what they inflict are still those who did it. */
+static bool one_has_most(const struct parties *parties)
+{
+	for (uint32_t i = 0; i < parties->count; i++)
+		if (parties->list[i].metric > 0.5 * parties->metric_total)
+			return true;
+	return false;
+}
+
 void parties_try_tree(struct parties *parties, struct sums *sums)
 {
-	if (parties->count < 2 || parties_share(parties, 0) > 0.5)
+	if (parties->count < 2 || parties_share(parties, 0) > 0.5 || one_has_most(parties))
 		return;
 	struct sums_process *node = parties->list[0].leader;
 	for (unsigned depth = 0; node && depth < GENERATIONS; depth++, node = sums_parent(sums, node)) {
