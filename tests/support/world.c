@@ -82,6 +82,7 @@ struct world *world_new_with(const struct world_options *options)
 	must(world, "no memory");
 	world->options = *options;
 	config_defaults(&world->config);
+	world->config.pause_interim = 2; /* what the scripts of the worlds are written for */
 	machine_begin(&world->machine);
 	world->boottime_ns = first_boottime_ns;
 	world->monotonic_ns = first_boottime_ns - 3600 * (uint64_t)NS_PER_S; /* it was suspended for an hour before */
