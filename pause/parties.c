@@ -189,7 +189,7 @@ static void build_one(struct parties *parties, struct sums *sums, struct sums_pr
 	bool bound = ancestor || (alike > 1 && one_cgroup(members, alike));
 	if (!bound)
 		alike = 1;
-	bool is_tree = ancestor && same_command(ancestor, leader);
+	bool is_tree = ancestor && ancestor->party == 0 && same_command(ancestor, leader); /* one of another party is no root of this one */
 	struct party *party = party_begin(parties,
 	        alike == 1 ? PAUSE_KIND_process
 	        : is_tree  ? PAUSE_KIND_tree
@@ -306,7 +306,8 @@ static void make_tree(struct parties *parties, struct sums *sums, struct sums_pr
 			greatest = fmax(greatest, sums->rows[i].metric);
 	for (uint32_t i = 0; i < sums->count; i++) {
 		struct sums_process *row = &sums->rows[i];
-		if (row->party == 0 || row->party > place || row->metric < member_least * greatest || !sums_descends(sums, row, root))
+		bool is_part = row == root || row->metric >= member_least * greatest;
+		if (row->party == 0 || row->party > place || !is_part || !sums_descends(sums, row, root))
 			continue;
 		struct party *party = &parties->list[row->party - 1];
 		double part = party->metric > 0 ? row->metric / party->metric : 0;
