@@ -42,6 +42,9 @@ static void set_confidence(struct weighing *weighing, double class_ratio, bool r
 	pause->both_ratio = fminf((float)(class_ratio * weighing->certainty), recorded ? 0.99F : pause->cap_ratio);
 	enum pause_word word = pause_word_for(pause->class_ratio, pause->both_ratio, recorded);
 	pause->word = (uint8_t)word;
+	for (uint32_t i = 0; i < pause->culprit_count && (word == PAUSE_WORD_unclear || word == PAUSE_WORD_unexplained); i++)
+		if (pause->culprits[i].role == PAUSE_ROLE_culprit)
+			pause->culprits[i].role = PAUSE_ROLE_candidate; /* nobody is named on so little */
 }
 
 /* ---- the machine and the monitor ---- */
