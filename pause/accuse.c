@@ -32,6 +32,20 @@ static void choose(struct weighing *weighing)
 	weighing->certainty = weighing->named == 0 ? 0.5 : share >= 0.9 ? 0.97 : share >= 0.75 ? 0.94 : share >= 0.6 ? 0.88 : 0.8;
 }
 
+/*
+ * Takes the victims. Where two are named and nobody is left who stood still because of them, the second suffered with the rest: then one is named, if he has more
+ * than half.
+ */
+static double take_victims(struct weighing *weighing, enum pause_wait wait)
+{
+	double waited_ns = victims_take(weighing, wait);
+	if (waited_ns > 0 || weighing->named != 2 || parties_share(&weighing->parties, 0) <= 0.5)
+		return waited_ns;
+	weighing->named = 1;
+	weighing->certainty = 0.85;
+	return victims_take(weighing, wait);
+}
+
 static double amount_of(const struct weighing *weighing, const struct party *party)
 {
 	switch (weighing->pause->class) {
@@ -157,6 +171,9 @@ static void compare_amounts(struct weighing *weighing)
 		weighing->certainty = 0.8;
 	} else if (weighing->named == 1 && first >= clear_share && parties->list[0].metric >= clear_share * parties->metric_total) {
 		weighing->certainty = fmax(weighing->certainty, 0.94);
+	} else if (weighing->named == 1 && first < 0.5) { /* others ran more: where nobody waited, perhaps */
+		weighing->named = first < amount_least ? 0 : 1;
+		weighing->certainty = first < amount_least ? 0.5 : 0.75;
 	} else if (weighing->named > 0 && named < amount_least) {
 		weighing->named = 0;
 		weighing->certainty = 0.5;
@@ -182,7 +199,7 @@ bool accuse_cpu(struct weighing *weighing)
 	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
 	compare_amounts(weighing);
-	if (victims_take(weighing, PAUSE_WAIT_cpu) <= 0)
+	if (take_victims(weighing, PAUSE_WAIT_cpu) <= 0)
 		return false;
 	/* Many that press upon the cpus, none of them much: a busy machine. Only a single wait that is long is worth a word then. */
 	if (weighing->named == 0 && longest_single_ns(sums) < weighing->config->pause_cpu_wait * ns_per_s)
@@ -226,7 +243,7 @@ bool accuse_memory(struct weighing *weighing)
 	if (weighing->parties.metric_total < taken_least_bytes)
 		weighing->named = 0;
 	weighing->pause->own_fault = false;
-	if (victims_take(weighing, PAUSE_WAIT_memory) <= 0) {
+	if (take_victims(weighing, PAUSE_WAIT_memory) <= 0) {
 		weighing->pause->own_fault = weighing->named == 1;
 		if (victims_take(weighing, PAUSE_WAIT_memory) <= 0)
 			return false;
@@ -250,7 +267,7 @@ bool accuse_io(struct weighing *weighing)
 	parties_build(&weighing->parties, sums);
 	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
-	if (victims_take(weighing, PAUSE_WAIT_block_io) <= 0)
+	if (take_victims(weighing, PAUSE_WAIT_block_io) <= 0)
 		return false;
 	list(weighing);
 	return true;
@@ -266,7 +283,7 @@ bool accuse_stuck(struct weighing *weighing)
 	parties_build(&weighing->parties, sums);
 	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
-	if (victims_take(weighing, PAUSE_WAIT_lock) <= 0)
+	if (take_victims(weighing, PAUSE_WAIT_lock) <= 0)
 		return false;
 	/* Of all that was waited only a part may have been for locks whose holder is known. */
 	double known = weighing->parties.metric_total / (double)weighing->pause->victims_wait_ns;
