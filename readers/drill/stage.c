@@ -110,6 +110,13 @@ void stage_come_first(void)
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
 }
 
+/* Again like anybody else. */
+static void stand_back(void)
+{
+	struct sched_param param = {0};
+	sched_setscheduler(0, SCHED_OTHER, &param);
+}
+
 /* Sleeps. Returns false as soon as the drill is gone, or has had enough. */
 static bool sleep_until(int pipe, uint64_t until_ns)
 {
@@ -149,11 +156,14 @@ static _Noreturn void keep(struct stage *stage, bool (*build)(struct stage *stag
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "drill-keeper");
+	/* Files are made, and taken away, as anybody would: ahead of everything it would be a pause by itself. */
+	bool built = build(stage);
 	stage_come_first();
-	if (build(stage) && begin(stage, pipe))
+	if (built && begin(stage, pipe))
 		sleep_until(pipe, stage->until_ns + STAGE_TAIL_MS * (uint64_t)NS_PER_MS);
 	stage->over_ns = stage_now();
 	clear_processes(stage);
+	stand_back();
 	clear_rest(stage);
 	_exit(0);
 }
