@@ -3,6 +3,7 @@
  */
 #include "readers/status/health.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "readers/common/attach.h"
@@ -64,6 +65,8 @@ static bool tracker_lives(const struct health *health)
 	return is_tracker((pid_t)tracker->tracker_pid);
 }
 
+static const uint64_t day_ns = (uint64_t)86400 * NS_PER_S;
+
 static void gather_database(struct health *health, const char *instance, const char *database)
 {
 	char notice[STORAGE_TEXT_BYTES];
@@ -79,8 +82,10 @@ static void gather_database(struct health *health, const char *instance, const c
 	health->database_bytes = storage_file_bytes(storage);
 	health->wal_bytes = storage_wal_bytes(storage);
 	health->open_events = storage_open_events(storage);
+	health->pauses_today = storage_count_pauses(storage, NULL, clock_now_ns(CLOCK_REALTIME) - day_ns);
+	health->has_pause = storage_pauses(storage, &(struct storage_pause_filter){0}, &health->pause, 1) == 1;
 	int found = storage_state(storage, &health->tracker);
-	if (health->open_events < 0 || found < 0)
+	if (health->open_events < 0 || health->pauses_today < 0 || found < 0)
 		snprintf(health->database_error, sizeof(health->database_error), "%s", storage_error(storage));
 	health->has_tracker = found == 1;
 	health->tracker_lives = health->has_tracker && tracker_lives(health);

@@ -6,7 +6,7 @@
 
 #include "readers/common/batch.h"
 #include "readers/common/window.h"
-#include "storage/storage.h"
+#include "storage/pauses.h"
 
 struct health {
 	/* the ring */
@@ -22,6 +22,9 @@ struct health {
 	char database_error[STORAGE_TEXT_BYTES]; /* a sentence, empty if it could be read */
 	uint64_t database_bytes, wal_bytes;
 	int64_t open_events;
+	int pauses_today; /* in the last 24 hours */
+	bool has_pause;
+	struct storage_pause pause; /* the newest */
 	bool has_tracker;   /* the tracker has left word of itself */
 	bool tracker_lives; /* and its process is still there */
 	struct storage_state tracker;

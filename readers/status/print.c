@@ -157,6 +157,19 @@ static void text_guard(FILE *out, const struct rh_system *system)
 	fputc('\n', out);
 }
 
+static void text_pauses(FILE *out, const struct health *health)
+{
+	struct terminal terminal = terminal_of(out);
+
+	label(out, "pauses");
+	fprintf(out, "%d in the last 24 hours\n", health->pauses_today);
+	if (!health->has_pause)
+		return;
+	label(out, "");
+	table_styled(out, &terminal, health->pause.sentence, TABLE_PLAIN);
+	fputc('\n', out);
+}
+
 static void text_database(FILE *out, const struct health *health)
 {
 	struct terminal terminal = terminal_of(out);
@@ -173,6 +186,7 @@ static void text_database(FILE *out, const struct health *health)
 	        text_bytes((double)health->wal_bytes, wal));
 	label(out, "events");
 	fprintf(out, "%lld open\n", (long long)health->open_events);
+	text_pauses(out, health);
 }
 
 static double tracker_age_ns(const struct storage_state *tracker)
@@ -310,6 +324,9 @@ static void json_database(struct json *json, const struct health *health)
 		number_member(json, "size_bytes", health->database_bytes);
 		number_member(json, "wal_bytes", health->wal_bytes);
 		number_member(json, "open_count", (uint64_t)health->open_events);
+		number_member(json, "pauses_today_count", (uint64_t)health->pauses_today);
+		if (health->has_pause)
+			text_member(json, "last_pause", health->pause.sentence);
 	}
 	json_object_end(json);
 }
