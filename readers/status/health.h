@@ -25,8 +25,8 @@ struct health {
 	int pauses_today; /* in the last 24 hours */
 	bool has_pause;
 	struct storage_pause pause; /* the newest */
-	bool has_tracker;   /* the tracker has left word of itself */
-	bool tracker_lives; /* and its process is still there */
+	bool has_tracker;           /* the tracker has left word of itself */
+	bool tracker_lives;         /* and its process is still there */
 	struct storage_state tracker;
 };
 

@@ -167,7 +167,7 @@ static void confidence_holds(const struct world_finding *finding)
 	assert_true(pause->both_ratio > 0 && pause->both_ratio <= pause->class_ratio);
 	assert_true(pause->both_ratio <= pause->cap_ratio);
 	if (!pause->recorded)
-		assert_true(pause->cap_ratio <= 0.9F);
+		assert_true(pause->cap_ratio <= 0.9F && pause->class_ratio <= pause->cap_ratio);
 	if (pause->state == PAUSE_STATE_interim && !pause->recorded)
 		assert_true(pause->cap_ratio <= 0.79F);
 	assert_int_equal(pause->word, pause_word_for(pause->class_ratio, pause->both_ratio, pause->recorded));
