@@ -106,6 +106,25 @@ static void two_copies_against_each_other(void **state)
 	two_copies("cp", "rsync", 801);
 }
 
+/* A reader of a fast disk that is well used: it waits most of the time, a moment each. */
+static void many_short_waits_are_work(void **state)
+{
+	(void)state;
+	struct world *world = world_new();
+	struct world_process *reader = world_add(world, SERVER, SHELL, "postgres"), *storm = world_add(world, ONE, SHELL, "dd");
+	quiet_before(world);
+	slow_storage(world);
+	copy(storm, 700, 900);
+	reader->cpu_pct = 10;
+	reader->disk = 900;
+	reader->stuck_longest = 60;
+	reader->device = 250;
+	world_run(world, 20);
+	quiet_after(world);
+	verdict_none(world);
+	verdict_end(&world);
+}
+
 /* The journal of a file system sleeps without telling that it is for storage. */
 static void waits_for_a_journal_are_storage(void **state)
 {
@@ -320,12 +339,81 @@ static void a_lock_without_a_known_holder(void **state)
 	verdict_end(&world);
 }
 
+/* Of all that was waited for locks a tenth was for the one whose holder is known. */
+static void a_holder_of_little_is_not_named(void **state)
+{
+	(void)state;
+	struct world *world = world_new();
+	struct world_process *holder = world_add(world, ONE, SHELL, "ls");
+	world_add_many(world, WAITERS, SERVER, SHELL, "worker");
+	quiet_before(world);
+	world_each(world, SERVER, WAITERS, hold_on);
+	world_run(world, 1);
+	holder->lock_blame = WAITERS * 120 * WORLD_SAMPLES_PER_S;
+	world_run(world, 0.2);
+	quiet_after(world);
+	const struct pause *pause = verdict_only(world);
+	verdict_is(pause, PAUSE_CLASS_stuck, PAUSE_WORD_unclear, 1.2);
+	verdict_names_nobody(pause);
+	verdict_end(&world);
+}
+
+/* ---- several at once ---- */
+
+/* One takes the memory, and the search for free pages takes the cpus: who waits for these waits for the same. */
+static void waiting_for_memory_and_for_the_cpus_is_one(void **state)
+{
+	(void)state;
+	struct world *world = world_new();
+	struct world_process *victim = world_add(world, SERVER, SHELL, "sshd"), *other = world_add(world, CLIENT, SHELL, "firefox"),
+	                     *eater = world_add(world, ONE, SHELL, "python3");
+	quiet_before(world);
+	short_of_memory(world, 0.01);
+	eater->cpu_pct = 380;
+	eater->blame = 1000;
+	eater->grows_bytes_per_s = 900e6;
+	victim->standing = WORLD_FOR_MEMORY;
+	other->standing = WORLD_FOR_CPU;
+	refault(world, 8);
+	quiet_after(world);
+	const struct pause *pause = verdict_only(world);
+	assert_int_equal(pause->class, PAUSE_CLASS_memory);
+	verdict_names(pause, "python3[5000]");
+	verdict_victim(pause, "sshd[3000]", 1.6);
+	verdict_end(&world);
+}
+
+/* Another takes the cpus from others, while the storm goes on. */
+static void a_storm_hides_no_hog(void **state)
+{
+	(void)state;
+	struct world *world = world_new();
+	struct world_process *server = world_add(world, SERVER, SHELL, "postgres"), *editor = world_add(world, CLIENT, SHELL, "editor"),
+	                     *storm = world_add(world, ONE, SHELL, "dd"), *hog = world_add(world, OTHER, SHELL, "spinner");
+	quiet_before(world);
+	slow_storage(world);
+	copy(storm, 950, 1000);
+	server->standing = WORLD_FOR_DISK;
+	hog->cpu_pct = 400;
+	hog->blame = 1000;
+	editor->standing = WORLD_FOR_CPU;
+	world_run(world, 1.6);
+	quiet_after(world);
+	assert_int_equal(verdict_count(world), 2);
+	const struct pause *first = verdict_of(world, 1), *second = verdict_of(world, 2);
+	verdict_names(first, first->class == PAUSE_CLASS_cpu ? "spinner[5001]" : "dd[5000]");
+	verdict_names(second, second->class == PAUSE_CLASS_cpu ? "spinner[5001]" : "dd[5000]");
+	assert_int_equal(first->class + second->class, PAUSE_CLASS_cpu + PAUSE_CLASS_io);
+	verdict_end(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_storm_of_writing),
 	        cmocka_unit_test(a_copy_waits_for_itself),
 	        cmocka_unit_test(two_copies_against_each_other),
+	        cmocka_unit_test(many_short_waits_are_work),
 	        cmocka_unit_test(waits_for_a_journal_are_storage),
 	        cmocka_unit_test(thrashing_within_a_group),
 	        cmocka_unit_test(the_whole_machine_is_short),
@@ -334,6 +422,9 @@ int main(void)
 	        cmocka_unit_test(a_kill_without_waiting_is_no_pause),
 	        cmocka_unit_test(a_lock_with_a_holder),
 	        cmocka_unit_test(a_lock_without_a_known_holder),
+	        cmocka_unit_test(a_holder_of_little_is_not_named),
+	        cmocka_unit_test(waiting_for_memory_and_for_the_cpus_is_one),
+	        cmocka_unit_test(a_storm_hides_no_hog),
 	};
 	return cmocka_run_group_tests_name("judge_asleep", tests, NULL, NULL);
 }

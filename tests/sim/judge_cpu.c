@@ -333,6 +333,28 @@ static void a_big_process_harms_nobody(void **state)
 	verdict_end(&world);
 }
 
+/* It waits now and then as long as a victim would, and has most of what the other has: that is its share. */
+static void who_had_a_good_share_is_no_victim(void **state)
+{
+	(void)state;
+	struct world *world = world_new();
+	struct world_process *one = world_add(world, ONE, SHELL, "solver"), *other = world_add(world, EDITOR, SHELL, "encoder");
+	world->machine.cpus = 1;
+	quiet_before(world);
+	one->cpu_pct = 60;
+	one->blame = 600;
+	one->run = 400;
+	one->run_longest = 150;
+	other->cpu_pct = 40;
+	other->blame = 400;
+	other->run = 600;
+	other->run_longest = 260;
+	world_run(world, 20);
+	quiet_after(world);
+	verdict_none(world);
+	verdict_end(&world);
+}
+
 /* Another has more memory, more cpu time and as long a life: the blame is not its. */
 static void a_big_process_beside_the_hog(void **state)
 {
@@ -443,6 +465,7 @@ int main(void)
 	        cmocka_unit_test(a_fork_storm),
 	        cmocka_unit_test(an_innocent_compile_on_another_cpu),
 	        cmocka_unit_test(a_big_process_harms_nobody),
+	        cmocka_unit_test(who_had_a_good_share_is_no_victim),
 	        cmocka_unit_test(a_big_process_beside_the_hog),
 	        cmocka_unit_test(a_quota_is_its_own_fault),
 	        cmocka_unit_test(a_quota_for_a_minute_hides_no_other_pause),

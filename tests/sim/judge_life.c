@@ -294,6 +294,23 @@ static void samples_lost_in_the_middle(void **state)
 	verdict_end(&world);
 }
 
+/* All of the pause was seen, and of the time before it, in which the cause is looked for, a part was not. */
+static void samples_lost_before_the_onset(void **state)
+{
+	(void)state;
+	struct world *world = world_with_actors();
+	world_lose(world, world->sample - 10, 6);
+	incident(world, 1.2);
+	world_run(world, 3);
+	const struct pause *pause = verdict_only(world);
+	verdict_is(pause, PAUSE_CLASS_cpu, PAUSE_WORD_likely, 1.2);
+	verdict_names(pause, "spinner[5000]");
+	assert_int_equal(pause->lost_count, 6);
+	assert_int_equal(pause->seen_ns, pause->span_ns);
+	assert_string_equal(pause->cap_reason, "samples were lost");
+	verdict_end(&world);
+}
+
 /* The same tracker, and a ring that still has them: nothing is missing. */
 static void samples_not_watched_are_looked_up(void **state)
 {
@@ -435,6 +452,7 @@ int main(void)
 	        cmocka_unit_test(interim_and_final_have_one_number),
 	        cmocka_unit_test(a_pause_longer_than_the_ring),
 	        cmocka_unit_test(samples_lost_in_the_middle),
+	        cmocka_unit_test(samples_lost_before_the_onset),
 	        cmocka_unit_test(samples_not_watched_are_looked_up),
 	        cmocka_unit_test(records_cut_short),
 	        cmocka_unit_test(without_the_scheduler_signal),

@@ -196,6 +196,7 @@ static void a_little_lateness_is_not_told(void **state)
 		world_run(world, 1);
 		world_run_late(world, 500);
 		world_run(world, 5);
+		black_out(world, 500, 1);
 	}
 	verdict_none(world);
 	verdict_end(&world);
