@@ -187,7 +187,9 @@ static void come_to_rest(struct world *world)
 static void judge_world(unsigned seed)
 {
 	struct dice dice = {.seed = seed};
-	struct world *world = world_new();
+	static const struct world_options options = {
+	        .boot_id = "7c1f93ab-5d0e-4c1b-9a53-0f6f2f1f7a10", .slots = 300, .arena_bytes = 4 << 20, .processes = 64};
+	struct world *world = world_new_with(&options);
 	if (one_in(&dice, 5)) {
 		world->machine.sampler = RH_SAMPLER_procfs;
 		world->machine.signals = 0;
