@@ -166,10 +166,11 @@ static void compare_amounts(struct weighing *weighing)
 		next = fmax(next, parties->list[i].cpu_ns / total);
 	for (uint32_t i = 0; i < weighing->named; i++)
 		named += parties->list[i].cpu_ns / total;
+	const bool clear = first >= clear_share && parties->list[0].metric >= clear_share * parties->metric_total;
 	if (weighing->named != 1 && first > 0.5 && first >= 2 * next && parties_share(parties, 0) >= amount_least) {
 		weighing->named = 1;
-		weighing->certainty = 0.8;
-	} else if (weighing->named == 1 && first >= clear_share && parties->list[0].metric >= clear_share * parties->metric_total) {
+		weighing->certainty = clear ? 0.94 : 0.8;
+	} else if (weighing->named == 1 && clear) {
 		weighing->certainty = fmax(weighing->certainty, 0.94);
 	} else if (weighing->named == 1 && first < 0.5) { /* others ran more: where nobody waited, perhaps */
 		weighing->named = first < amount_least ? 0 : 1;

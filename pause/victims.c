@@ -30,7 +30,7 @@ static double longest_for_cpu(const struct weighing *weighing, const struct sums
 		return row->run_longest_ns;
 	bool choked = row->run_wait_ns >= choked_times * least_ns && row->cpu_ns <= choked_cpu * row->run_wait_ns &&
 	              (row->run_longest_ns >= choked_single_ns || row->run_longest_ns <= 0); /* 0: single waits are not known */
-	if (!choked || row->cpu_ns > weighing->config->pause_fair_fraction * fair_ns(weighing))
+	if (!choked || (weighing->named == 0 && row->cpu_ns > weighing->config->pause_fair_fraction * fair_ns(weighing)))
 		return 0;
 	return fmin(row->run_wait_ns, (double)weighing->incident->kinds[NOTICE_RUN].longest_ns);
 }
