@@ -235,7 +235,7 @@ bool accuse_memory(struct weighing *weighing)
 	for (uint32_t i = 0; i < sums->count; i++) {
 		struct sums_process *row = &sums->rows[i];
 		/* Where one group is short, those outside of it may grow as they like: who is in it waits for memory as well. */
-		bool involved = is_short || row->mem_wait_ns > 0.02 * sums->machine.elapsed_ns || row->reclaim_ns > 0;
+		bool involved = is_short || row->mem_wait_all_ns > 0.02 * sums->machine.elapsed_ns || row->reclaim_all_ns > 0;
 		row->metric = involved ? taken(row, sums->machine.elapsed_ns) : 0;
 	}
 	parties_build(&weighing->parties, sums);

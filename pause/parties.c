@@ -12,6 +12,7 @@ enum { ROWS = 512, GENERATIONS = 64, COMMAND_TEXT = 3 * RH_COMMAND_BYTES };
 
 /* A member below this part of the group's greatest is no part of what the group did; this part of the metric must descend from the ancestor. */
 static const double member_least = 0.05, kin_least = 0.9;
+static const double long_wait_ns = 100e6;
 /* ---- names ---- */
 
 static char *command_text(const char *command, char out[COMMAND_TEXT])
@@ -239,13 +240,40 @@ void parties_build(struct parties *parties, struct sums *sums)
 	sort(parties, sums);
 }
 
+/* Long waits of those outside of the party that inflicted most: what is to be explained. Returns the most, too, that any party inflicted and did not suffer. */
+static double to_be_explained(const struct parties *parties, const struct sums *sums, double *ret_net_ns)
+{
+	double suffered_ns = 0;
+	uint32_t greatest = 0;
+	*ret_net_ns = 0;
+	for (uint32_t i = 0; i < parties->count; i++) {
+		greatest = parties->list[i].metric > parties->list[greatest].metric ? i : greatest;
+		*ret_net_ns = fmax(*ret_net_ns, parties->list[i].metric - parties->list[i].run_wait_ns);
+	}
+	for (uint32_t i = 0; i < sums->count; i++) {
+		const struct sums_process *row = &sums->rows[i];
+		bool outside = row->party != greatest + 1 && !(row->flags & (RH_PROCESS_kernel_thread | RH_PROCESS_throttled));
+		suffered_ns += outside && row->run_longest_ns >= long_wait_ns ? row->run_wait_ns : 0;
+	}
+	return suffered_ns;
+}
+
+static void weigh_gross(struct parties *parties)
+{
+	for (uint32_t i = 0; i < parties->count; i++)
+		parties->list[i].weight = parties->list[i].metric;
+	parties->weight_total = parties->metric_total;
+}
+
 /*
  * Half of the weight is what was inflicted less what was suffered, which is exact where a party's own cpus are its own; half is what falls on others if
- * the waiting of all was mixed, which is nearer to the truth where many parties press upon the same cpus.
+ * the waiting of all was mixed, which is nearer to the truth where many parties press upon the same cpus. Where no party inflicted by so much more than it
+ * suffered that it would explain the waiting of the others - hundreds of hogs suffer from each other nearly all of what they inflict, and the rest is noise -
+ * what was inflicted has to do.
  */
 void parties_weigh_net(struct parties *parties, const struct sums *sums)
 {
-	double waited_ns = 0;
+	double waited_ns = 0, net_ns = 0, suffered_ns = to_be_explained(parties, sums, &net_ns);
 	parties->weight_total = 0;
 	for (uint32_t i = 0; i < sums->count; i++)
 		waited_ns += sums->rows[i].run_wait_ns;
@@ -255,11 +283,8 @@ void parties_weigh_net(struct parties *parties, const struct sums *sums)
 		party->weight = 0.5 * fmax(party->metric - party->run_wait_ns, 0) + 0.5 * party->metric * (1 - own_part);
 		parties->weight_total += party->weight;
 	}
-	if (parties->weight_total <= 0) { /* they kept each other waiting, and nobody else */
-		for (uint32_t i = 0; i < parties->count; i++)
-			parties->list[i].weight = parties->list[i].metric;
-		parties->weight_total = parties->metric_total;
-	}
+	if (parties->weight_total <= 0 || net_ns < 0.5 * suffered_ns)
+		weigh_gross(parties);
 	sort(parties, sums);
 }
 

@@ -151,8 +151,10 @@ static void record_take(struct sums *sums, const struct rh_process *record, uint
 	row->pageins_all += RATE(pageins_per_s);
 	row->cpu_all_ns += RATE(cpu_pct) * 1e7;
 	row->blame_all_ns += SPENT(cpu_blame_ms_per_s);
+	struct waits waits = waits_of(record, now_ns, sums->refaults_per_s);
+	row->mem_wait_all_ns += waits.memory * seconds * 1e9;
+	row->reclaim_all_ns += waits.reclaim * seconds * 1e9;
 	if (during) {
-		struct waits waits = waits_of(record, now_ns, sums->refaults_per_s);
 		during_take(row, record, &waits, seconds);
 	} else {
 		row->cpu_before_ns += RATE(cpu_pct) * 1e7;

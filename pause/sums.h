@@ -30,6 +30,7 @@ struct sums_process {
 	double mem_least_bytes, mem_last_bytes;
 	double bytes_all, pageins_all, cpu_all_ns, blame_all_ns;
 	double cpu_before_ns, blame_before_ns;
+	double mem_wait_all_ns, reclaim_all_ns;
 	/* for who attributes */
 	double metric;
 	uint32_t party;  /* index + 1; 0: none */

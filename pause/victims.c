@@ -72,9 +72,21 @@ static double total_of(const struct sums_process *row, enum pause_wait wait, dou
 	return fmax(total_ns, longest_ns);
 }
 
-static bool is_named(const struct weighing *weighing, const struct sums_process *row)
+/*
+ * Is it one of those who are named? Of a lock's waiting also who is of their kind and kin without having held it: a storm of forks that is in its own way has no
+ * victims.
+ */
+static bool is_named(const struct weighing *weighing, struct sums_process *row)
 {
-	return row->party != 0 && row->party <= weighing->named;
+	if (row->party != 0 && row->party <= weighing->named)
+		return true;
+	for (uint32_t i = 0; i < weighing->named && weighing->pause->class == PAUSE_CLASS_stuck; i++) {
+		const struct party *party = &weighing->parties.list[i];
+		const struct sums_process *root = party->ancestor ? party->ancestor : party->leader;
+		if (memcmp(row->command, party->leader->command, sizeof(row->command)) == 0 && sums_descends(&weighing->sums, row, root))
+			return true;
+	}
+	return false;
 }
 
 /* Who used as much of the cpu as the accused did, or nearly, had his share. */
@@ -107,7 +119,7 @@ static void put(struct pause *pause, const struct pause_victim *victim)
 	pause->victims[place] = *victim;
 }
 
-static void put_process(struct weighing *weighing, const struct sums_process *row, enum pause_wait wait, double longest_ns)
+static void put_process(struct weighing *weighing, struct sums_process *row, enum pause_wait wait, double longest_ns)
 {
 	struct pause *pause = weighing->pause;
 	struct pause_victim victim = {
@@ -151,7 +163,7 @@ double victims_take(struct weighing *weighing, enum pause_wait wait)
 	pause->victim_count = pause->victims_in_all = 0;
 	pause->victims_wait_ns = 0;
 	for (uint32_t i = 0; i < weighing->sums.count; i++) {
-		const struct sums_process *row = &weighing->sums.rows[i];
+		struct sums_process *row = &weighing->sums.rows[i];
 		double longest_ns = is_innocent_sort(row) ? longest_of(weighing, row, wait) : 0;
 		if (longest_ns <= 0 || (is_named(weighing, row) && !pause->own_fault) || deserved(weighing, row, wait))
 			continue;
