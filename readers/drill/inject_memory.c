@@ -20,15 +20,14 @@ enum { PAGE_BYTES = 4096, GRINDERS_MOST = 5, MARGIN_BYTES = 14 << 20, GROW_STEP 
 static void grind(struct stage *stage, const struct stage_part *part)
 {
 	int fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	const unsigned char *pages = fd < 0 ? MAP_FAILED : mmap(NULL, part->size, PROT_READ, MAP_SHARED, fd, 0);
+	const volatile unsigned char *pages = fd < 0 ? MAP_FAILED : mmap(NULL, part->size, PROT_READ, MAP_SHARED, fd, 0);
 	uint64_t at = part->index, count = part->size / PAGE_BYTES;
-	volatile unsigned sum = 0;
 
 	if (pages != MAP_FAILED)
 		madvise((void *)(uintptr_t)pages, part->size, MADV_RANDOM);
 	while (pages != MAP_FAILED && stage_is_on(stage)) {
 		at = at * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		sum += pages[(at >> 33) % count * PAGE_BYTES];
+		(void)pages[(at >> 33) % count * PAGE_BYTES];
 	}
 	closefd(&fd);
 }

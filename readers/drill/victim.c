@@ -128,16 +128,15 @@ void victim_toucher(struct stage *stage, const struct stage_part *part)
 {
 	struct stage_stand *stand = victim_stand(stage);
 	int fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	const unsigned char *pages = fd < 0 ? MAP_FAILED : mmap(NULL, part->size, PROT_READ, MAP_SHARED, fd, 0);
+	const volatile unsigned char *pages = fd < 0 ? MAP_FAILED : mmap(NULL, part->size, PROT_READ, MAP_SHARED, fd, 0);
 	size_t count = part->size / PAGE_BYTES;
-	volatile unsigned sum = 0;
 
 	if (pages != MAP_FAILED)
 		madvise((void *)(uintptr_t)pages, part->size, MADV_RANDOM);
 	while (pages != MAP_FAILED && victim_is_watched(stage)) {
 		victim_turn_begins(stand, stage_now());
 		for (size_t i = 0; i < count && victim_is_watched(stage); i++)
-			sum += pages[i * 61 % count * PAGE_BYTES];
+			(void)pages[i * 61 % count * PAGE_BYTES];
 		victim_turn_ends(stage, stand);
 		stage_sleep_until(stage_now() + TOUCH_GAP_MS * (uint64_t)NS_PER_MS);
 	}
