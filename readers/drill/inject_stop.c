@@ -36,20 +36,19 @@ static void stop(struct stage *stage, const struct stage_part *part)
 		stage_sleep_until(stage_now() + 20 * (uint64_t)NS_PER_MS);
 }
 
-/* Where there is no collector: one that stands in for it. */
+/* Where there is no collector: one that stands in for it. Returns 0 after stage_fail(), or when the round is not wanted any more. */
 static pid_t start_stand_in(struct stage *stage)
 {
 	const struct stage_part part = {.role = STAGE_VICTIM, .name = "stand-in", .act = victim_sleeper, .cpu = -1};
 
-	if (!stage_start(stage, &part))
+	if (!stage_start(stage, &part) || !stage_await_all(stage))
 		return 0;
-	while (stage->actor_count < stage->started_count && !stage->failure[0])
-		stage_sleep_until(stage_now() + NS_PER_MS);
 	for (uint32_t i = 0; i < stage->actor_count; i++)
 		if (stage->actors[i].role == STAGE_VICTIM) {
 			stage->collector_start_ns = stage->actors[i].start_time_ns;
 			return (pid_t)stage->actors[i].pid;
 		}
+	stage_fail(stage, "there is nothing to stop");
 	return 0;
 }
 
@@ -63,7 +62,7 @@ bool inject_stop(struct stage *stage)
 	if (pid == 0)
 		pid = start_stand_in(stage);
 	if (pid == 0)
-		return stage_fail(stage, "there is nothing to stop");
+		return false;
 	const struct stage_part part = {
 	        .role = STAGE_CULPRIT, .name = stage_name(stage, "stopper"), .act = stop, .cpu = -1, .size = ms, .index = (unsigned)pid};
 	stage_tell(stage, "stopped for %u ms", (unsigned)ms);

@@ -129,22 +129,42 @@ static bool sleep_until(int pipe, uint64_t until_ns)
 	return true;
 }
 
-/* Lets the injection begin when all are there. Returns whether they are. */
-static bool begin(struct stage *stage, int pipe)
+/* Has everybody entered himself, to the last field? */
+static bool are_all_here(const struct stage *stage)
+{
+	uint32_t count = stage->actor_count;
+
+	if (count < stage->started_count)
+		return false;
+	for (uint32_t i = 0; i < count && i < STAGE_ACTORS; i++)
+		if (stage->actors[i].pid == 0)
+			return false;
+	return true;
+}
+
+bool stage_await_all(struct stage *stage)
 {
 	uint64_t limit_ns = stage_now() + READY_MS * (uint64_t)NS_PER_MS;
 
-	while (stage->actor_count < stage->started_count && !stage->failure[0]) {
+	while (!are_all_here(stage) && !stage->failure[0]) {
 		if (stage_now() > limit_ns)
 			return stage_fail(stage, "only %u of %u processes were ready in %d s", stage->actor_count, stage->started_count,
 			        READY_MS / 1000);
-		if (!sleep_until(pipe, stage_now() + LOOK_MS * (uint64_t)NS_PER_MS))
+		if (!sleep_until(stage->pipe, stage_now() + LOOK_MS * (uint64_t)NS_PER_MS))
 			return false;
 	}
+	return !stage->failure[0];
+}
+
+/* Lets the injection begin when all are there. Returns whether they are. */
+static bool begin(struct stage *stage)
+{
+	if (!stage_await_all(stage))
+		return false;
 	uint64_t begin_ns = stage_now() + STAGE_LEAD_MS * (uint64_t)NS_PER_MS;
 	stage->until_ns = begin_ns + stage->duration_ns;
 	stage->begin_ns = begin_ns;
-	return !stage->failure[0];
+	return true;
 }
 
 static _Noreturn void keep(struct stage *stage, bool (*build)(struct stage *stage), int pipe)
@@ -156,10 +176,11 @@ static _Noreturn void keep(struct stage *stage, bool (*build)(struct stage *stag
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "drill-keeper");
+	stage->pipe = pipe;
 	/* Files are made, and taken away, as anybody would: ahead of everything it would be a pause by itself. */
 	bool built = build(stage);
 	stage_come_first();
-	if (built && begin(stage, pipe))
+	if (built && begin(stage))
 		sleep_until(pipe, stage->until_ns + STAGE_TAIL_MS * (uint64_t)NS_PER_MS);
 	stage->over_ns = stage_now();
 	clear_processes(stage);

@@ -36,8 +36,8 @@ enum stage_role { STAGE_CULPRIT, STAGE_VICTIM, STAGE_MEMBER, STAGE_BYSTANDER }; 
 
 /* Who takes part. */
 struct stage_actor {
-	uint32_t pid;
-	uint8_t role; /* enum stage_role */
+	_Atomic uint32_t pid; /* 0 until all else is entered */
+	uint8_t role;         /* enum stage_role */
 	uint64_t start_time_ns;
 	char command[RH_COMMAND_BYTES];
 };
@@ -63,6 +63,7 @@ struct stage {
 	bool plain;           /* plain names and middling sizes */
 	uint32_t names_used;
 	/* written as it is played */
+	int pipe;                            /* the keeper's: something to read once the drill is gone, or has had enough */
 	_Atomic uint64_t begin_ns, until_ns; /* of the injection; 0 before */
 	_Atomic uint64_t over_ns;            /* when watching ended; 0 before */
 	_Atomic uint32_t started_count, actor_count, stand_count;
@@ -132,6 +133,11 @@ bool stage_start(struct stage *stage, const struct stage_part *part);
 
 /* Forks one that does nothing but to be the parent of a crew. It is of the role of the first. Returns false after stage_fail(). */
 bool stage_start_crew(struct stage *stage, const char *name, const struct stage_part *parts, size_t count);
+
+/*
+ * Waits until all that were started are there. Returns false after stage_fail() if one is not in time, or as soon as the drill is gone or has had enough.
+ */
+bool stage_await_all(struct stage *stage);
 
 /* Creates a folder of its own below `directory`, which will be removed with all files in it. Returns its path, or NULL after stage_fail(). */
 const char *stage_folder(struct stage *stage, const char *directory);
