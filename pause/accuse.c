@@ -19,6 +19,12 @@ static const double carrier_from = 0.15, listed_from = 0.03, amount_least = 0.3,
 /* ---- whom to name ---- */
 
 /* One who has more than half and twice the next; two who have most of it together; else nobody. */
+static void name_nobody(struct weighing *weighing)
+{
+	weighing->named = 0;
+	weighing->certainty = 0.5;
+}
+
 static void choose(struct weighing *weighing)
 {
 	double first = parties_share(&weighing->parties, 0), second = parties_share(&weighing->parties, 1);
@@ -176,8 +182,7 @@ static void compare_amounts(struct weighing *weighing)
 		weighing->named = first < amount_least ? 0 : 1;
 		weighing->certainty = first < amount_least ? 0.5 : 0.75;
 	} else if (weighing->named > 0 && named < amount_least) {
-		weighing->named = 0;
-		weighing->certainty = 0.5;
+		name_nobody(weighing);
 	}
 }
 
@@ -242,7 +247,7 @@ bool accuse_memory(struct weighing *weighing)
 	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
 	if (weighing->parties.metric_total < taken_least_bytes)
-		weighing->named = 0;
+		name_nobody(weighing);
 	weighing->pause->own_fault = false;
 	if (take_victims(weighing, PAUSE_WAIT_memory) <= 0) {
 		weighing->pause->own_fault = weighing->named == 1;
@@ -289,7 +294,7 @@ bool accuse_stuck(struct weighing *weighing)
 	/* Of all that was waited only a part may have been for locks whose holder is known. */
 	double known = weighing->parties.metric_total / (double)weighing->pause->victims_wait_ns;
 	if (known < 0.3)
-		weighing->named = 0;
+		name_nobody(weighing);
 	weighing->certainty *= fmin(1, known + 0.2);
 	list(weighing);
 	return true;

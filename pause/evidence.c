@@ -83,7 +83,7 @@ static double part(double ns, const struct sums_machine *machine)
 static void for_cpu(struct weighing *weighing)
 {
 	const struct sums_machine *machine = &weighing->sums.machine;
-	double covered = machine->run_delay_ns > 0 ? 1 - fmin(1, machine->unattributed_ns / machine->run_delay_ns) : (double)NAN;
+	double covered = weigh_covered(weighing);
 	add(weighing, false, "canary.lateness", machine->canary_max_ns, usual_of(weighing, usual_canary), "ns",
 	        "a normal program on CPU %u came late", machine->canary_cpu);
 	add(weighing, false, "sched.run_wait", (double)weighing->incident->kinds[NOTICE_RUN].longest_ns, usual_of(weighing, usual_run_wait),
@@ -146,7 +146,8 @@ static void for_whole(struct weighing *weighing)
 
 static void for_accused(struct weighing *weighing)
 {
-	for (uint32_t i = 0; i < weighing->named && i < weighing->parties.count; i++) {
+	for (uint32_t i = 0; i < weighing->named && i < weighing->parties.count && weighing->pause->culprits[i].role == PAUSE_ROLE_culprit;
+	        i++) {
 		const struct party *party = &weighing->parties.list[i];
 		char name[PAUSE_NAME_BYTES];
 		add(weighing, false, "blame.share", parties_share(&weighing->parties, i), NAN, "ratio", "of the blame falls on %.60s",
@@ -170,7 +171,7 @@ static void against_accused(struct weighing *weighing)
 	}
 	double before = before_ns / fmax((double)pause->window_ns, 1), during = during_ns / fmax((double)pause->span_ns, 1);
 	if (before > 0.8 * during && during > 0.2)
-		add(weighing, true, "cpu.before", before, during, "ratio", "it used as much cpu in the seconds before");
+		add(weighing, true, "cpu.before", before, NAN, "ratio", "it used as much cpu in the seconds before");
 }
 
 static void against_second(struct weighing *weighing)
@@ -214,8 +215,9 @@ static void others_of_tasks(struct weighing *weighing)
 	double run_ns = (double)kinds[NOTICE_RUN].longest_ns;
 	snprintf(text, sizeof(text), "longest ready wait %.0f ms", fmax(run_ns, machine->canary_max_ns) / ns_per_ms);
 	weigh_other(weighing, PAUSE_CLASS_cpu, kinds[NOTICE_RUN].active, spare * 0.5, "sched.run_wait", run_ns, "ns", text);
-	weigh_other(weighing, PAUSE_CLASS_one_cpu, false, 0, "stat.irq", machine->irq_ns / fmax(machine->elapsed_ns * machine->cpus, 1),
-	        "ratio", "interrupts took little");
+	double irq = machine->irq_ns / fmax(machine->elapsed_ns, 1);
+	snprintf(text, sizeof(text), "interrupts took %.0f%% of one cpu", irq * 100);
+	weigh_other(weighing, PAUSE_CLASS_one_cpu, irq >= 0.5, spare * 0.2, "stat.irq", irq, "ratio", text);
 	double memory = live(weighing, RH_SIGNAL_psi_memory) ? part(machine->psi_memory_full_ns, machine) : (double)NAN;
 	snprintf(text, sizeof(text), "memory PSI full %.0f%%, waiting %.0f ms", memory * 100, weighing->memory_ns / ns_per_ms);
 	weigh_other(weighing, PAUSE_CLASS_memory, kinds[NOTICE_MEMORY].active, spare * 0.4, "psi.memory.full", memory, "ratio", text);
@@ -224,10 +226,10 @@ static void others_of_tasks(struct weighing *weighing)
 	weigh_other(weighing, PAUSE_CLASS_io, kinds[NOTICE_IO].active, spare * 0.4, "psi.io.full", busy, "ratio", text);
 	double throttled = live(weighing, RH_SIGNAL_cpu_quota) ? (double)kinds[NOTICE_THROTTLE].longest_ns : (double)NAN;
 	weigh_other(weighing, PAUSE_CLASS_throttle, kinds[NOTICE_THROTTLE].active, spare * 0.2, "cpu.throttled", throttled, "ns",
-	        "no group was held back");
+	        kinds[NOTICE_THROTTLE].active ? "a group was held back as well" : "no group was held back");
 	double stuck_ns = live(weighing, RH_SIGNAL_scheduler) ? (double)kinds[NOTICE_STUCK].longest_ns : (double)NAN;
 	weigh_other(weighing, PAUSE_CLASS_stuck, kinds[NOTICE_STUCK].active, spare * 0.3, "sched.stuck_wait", stuck_ns, "ns",
-	        "no long wait of unknown sort");
+	        kinds[NOTICE_STUCK].active ? "there were long waits of unknown sort, too" : "no long wait of unknown sort");
 }
 
 static void others_of_machine(struct weighing *weighing)
@@ -237,9 +239,10 @@ static void others_of_machine(struct weighing *weighing)
 	char text[PAUSE_TEXT_BYTES];
 	double steal = live(weighing, RH_SIGNAL_steal) ? machine->steal_ns / fmax(machine->elapsed_ns * machine->cpus, 1) : (double)NAN;
 	snprintf(text, sizeof(text), "steal %.1f%%", steal * 100);
-	weigh_other(weighing, PAUSE_CLASS_host, false, 0, "stat.steal", steal, "ratio", text);
+	weigh_other(weighing, PAUSE_CLASS_host, steal >= 0.1, (1 - (double)weighing->pause->both_ratio) * 0.3, "stat.steal", steal, "ratio",
+	        text);
 	weigh_other(weighing, PAUSE_CLASS_suspend, kinds[NOTICE_SUSPEND].active, 0, "clock.boottime",
-	        (double)kinds[NOTICE_SUSPEND].longest_ns, "ns", "clocks agree");
+	        (double)kinds[NOTICE_SUSPEND].longest_ns, "ns", kinds[NOTICE_SUSPEND].active ? "it was suspended as well" : "clocks agree");
 	weigh_other(weighing, PAUSE_CLASS_oom, machine->oom_kills > 0, 0.05, "vmstat.oom_kill", machine->oom_kills, "count",
 	        machine->oom_kills > 0 ? "a process was killed as well" : "nobody was killed");
 	double late_ns = live(weighing, RH_SIGNAL_guard_deadline) ? machine->guard_max_ns : (double)NAN;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINDINGS = 8 };
+enum { FINDINGS = 16 };
 
 /*
  * What is kept apart: a group that spends its own quota for hours must not hide what happens to others meanwhile, nor a long copy what happens to
@@ -34,7 +34,7 @@ struct watch {
 	struct incident incident;
 	bool ended;             /* and may go on */
 	uint32_t number;        /* 0: nothing said yet */
-	uint8_t first_class;    /* as said first */
+	uint8_t before_class;   /* the last one said that was another than what is said now; the same where none was */
 	uint64_t first_said_ns; /* from the onset */
 	uint64_t next_ns, wait_ns;
 	uint64_t burst_ns; /* BOOTTIME: since when it has been going on without an end */
@@ -119,6 +119,12 @@ static struct pause *finding_place(struct judge *judge, uint32_t number)
 
 /* ---- two lines, one pause ---- */
 
+enum voice {
+	VOICE_SILENT,
+	VOICE_SPEAKS,
+	VOICE_MERGES, /* what it said before belongs to what the other line says */
+};
+
 static bool overlap(const struct incident *a, const struct incident *b)
 {
 	uint64_t begin = a->onset_ns > b->onset_ns ? a->onset_ns : b->onset_ns, end = a->last_ns < b->last_ns ? a->last_ns : b->last_ns;
@@ -128,7 +134,7 @@ static bool overlap(const struct incident *a, const struct incident *b)
 
 static bool names_somebody(const struct pause *pause)
 {
-	return pause->culprit_count > 0 && pause->culprits[0].role == PAUSE_ROLE_culprit;
+	return pause_named(pause) != NULL;
 }
 
 static bool same_culprit(const struct pause *a, const struct pause *b)
@@ -159,53 +165,63 @@ static bool is_asleep(uint8_t class)
 	return class == PAUSE_CLASS_memory || class == PAUSE_CLASS_oom || class == PAUSE_CLASS_io || class == PAUSE_CLASS_stuck;
 }
 
-/* Where both lines tell of one thing it is said once, by the line that the class of the whole belongs to. Returns false for the one to be silent. */
-static bool speaks(struct judge *judge, enum line line, struct rh_ring *ring, bool ongoing)
+/*
+ * Where both lines tell of one thing it is said once: by the line that gave it a number first, else by the one that the class of the whole belongs to. What the
+ * other one said before is merged into it.
+ */
+static enum voice voice_of(struct judge *judge, enum line line, struct rh_ring *ring, bool ongoing)
 {
-	const struct incident *own = &judge->watches[line].incident,
-	                      *other = &judge->watches[line == LINE_RUN ? LINE_ASLEEP : LINE_RUN].incident;
+	const struct watch *own = &judge->watches[line], *other = &judge->watches[line == LINE_RUN ? LINE_ASLEEP : LINE_RUN];
 	struct pause *pause = &judge->scratch;
-	if ((line != LINE_RUN && line != LINE_ASLEEP) || !overlap(own, other) || !weigh(judge->config, ring, other, ongoing, &judge->other))
-		return true;
+	if ((line != LINE_RUN && line != LINE_ASLEEP) || !overlap(&own->incident, &other->incident) ||
+	        !weigh(judge->config, ring, &other->incident, ongoing, &judge->other))
+		return VOICE_SPEAKS;
 	if (!same_culprit(pause, &judge->other) && !same_victims(pause, &judge->other) && !same_victims(&judge->other, pause))
-		return true;
-	struct incident whole = incident_union(own, other);
+		return VOICE_SPEAKS;
+	struct incident whole = incident_union(&own->incident, &other->incident);
 	if (!weigh(judge->config, ring, &whole, ongoing, &judge->both))
-		return true;
-	if (is_asleep(judge->both.class) != (line == LINE_ASLEEP))
-		return false;
+		return VOICE_SPEAKS;
+	bool is_ours = is_asleep(judge->both.class) == (line == LINE_ASLEEP);
+	if (own->number != 0 || other->number != 0) /* who has been said first lives on */
+		is_ours = own->number != 0 && (other->number == 0 || own->number < other->number);
+	if (!is_ours)
+		return own->number != 0 ? VOICE_MERGES : VOICE_SILENT;
 	*pause = judge->both;
-	return true;
+	return VOICE_SPEAKS;
 }
 
-static bool judged(struct judge *judge, enum line line, struct rh_ring *ring, bool ongoing)
+static enum voice judged(struct judge *judge, enum line line, struct rh_ring *ring, bool ongoing)
 {
 	struct watch *watch = &judge->watches[line];
 	struct pause *pause = &judge->scratch;
-	if (weigh(judge->config, ring, &watch->incident, ongoing, pause) && speaks(judge, line, ring, ongoing))
-		return true;
-	if (ongoing || watch->number == 0)
-		return false;
+	enum voice voice =
+	        weigh(judge->config, ring, &watch->incident, ongoing, pause) ? voice_of(judge, line, ring, ongoing) : VOICE_SILENT;
+	if (voice == VOICE_SPEAKS || (ongoing && voice == VOICE_SILENT) || watch->number == 0)
+		return voice;
 	*pause = watch->last; /* what was said of it while it went on has to do */
 	pause->ongoing = false;
-	return true;
+	return voice == VOICE_MERGES ? VOICE_MERGES : VOICE_SPEAKS;
 }
 
 static bool say(struct judge *judge, enum line line, struct rh_ring *ring, uint64_t now_ns, bool ongoing)
 {
 	struct watch *watch = &judge->watches[line];
 	struct pause *pause = &judge->scratch;
-	if (!judged(judge, line, ring, ongoing))
+	enum voice voice = judged(judge, line, ring, ongoing);
+	if (voice == VOICE_SILENT)
 		return false;
 	if (watch->number == 0) {
 		watch->number = judge->next_number++;
-		watch->first_class = pause->class;
+		watch->before_class = watch->last.class = pause->class;
 		watch->first_said_ns = now_ns - pause->start_boottime_ns;
 	}
+	if (watch->last.class != pause->class)
+		watch->before_class = watch->last.class;
 	pause->number = watch->number;
 	memcpy(pause->boot_id, judge->boot_id, sizeof(pause->boot_id));
-	pause->state = ongoing ? PAUSE_STATE_interim : PAUSE_STATE_final;
-	pause->earlier_class = watch->first_class;
+	pause->state = voice == VOICE_MERGES ? PAUSE_STATE_merged : ongoing ? PAUSE_STATE_interim : PAUSE_STATE_final;
+	pause->merged_into = voice == VOICE_MERGES ? judge->watches[line == LINE_RUN ? LINE_ASLEEP : LINE_RUN].number : 0;
+	pause->earlier_class = watch->before_class;
 	pause->first_said_ns = watch->first_said_ns;
 	pause->final_said_ns = ongoing ? 0 : now_ns - watch->incident.last_ns;
 	watch->last = *pause;
@@ -229,6 +245,7 @@ static struct incident part_since(const struct incident *whole, uint64_t onset_n
 		struct incident_kind *kind = &part.kinds[i];
 		kind->active = kind->active && kind->last_ns > onset_ns;
 		kind->onset_ns = kind->onset_ns > onset_ns ? kind->onset_ns : onset_ns;
+		kind->longest_ns = kind->longest_ns < kind->last_ns - onset_ns ? kind->longest_ns : kind->last_ns - onset_ns;
 	}
 	return part;
 }

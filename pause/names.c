@@ -149,6 +149,16 @@ enum pause_word pause_word_for(float class_ratio, float both_ratio, bool recorde
 	return found;
 }
 
+const struct pause_who *pause_named(const struct pause *pause)
+{
+	if (pause_word_said(pause) < PAUSE_WORD_likely || pause->outside || pause->own_fault)
+		return NULL;
+	for (uint32_t i = 0; i < pause->culprit_count && i < PAUSE_CULPRITS; i++)
+		if (pause->culprits[i].role == PAUSE_ROLE_culprit)
+			return &pause->culprits[i];
+	return NULL;
+}
+
 enum pause_word pause_word_said(const struct pause *pause)
 {
 	/* A word of a newer version would be said by nobody here: nobody is named. */

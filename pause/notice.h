@@ -1,7 +1,7 @@
 /*
  * notice.h - does somebody stand still in this sample? The cheap look that every sample gets, and the look at its processes where it finds something.
  *
- * Five things are told apart by what is waited for; whose doing it is, and whether it was deserved, is for the judge.
+ * Eight things are told apart by what is waited for; whose doing it is, and whether it was deserved, is for the judge.
  */
 #ifndef PAUSE_NOTICE_H
 #define PAUSE_NOTICE_H

@@ -217,11 +217,10 @@ static void sort(struct parties *parties, const struct sums *sums)
 {
 	uint32_t places[PARTIES];
 	for (uint32_t i = 0; i < parties->count; i++)
-		parties->list[i].amount = (double)i;
+		parties->list[i].place = i;
 	qsort(parties->list, parties->count, sizeof(parties->list[0]), by_weight);
 	for (uint32_t i = 0; i < parties->count; i++) {
-		places[(uint32_t)parties->list[i].amount] = i;
-		parties->list[i].amount = 0;
+		places[parties->list[i].place] = i;
 	}
 	for (uint32_t i = 0; i < sums->count; i++)
 		if (sums->rows[i].party != 0)
@@ -324,6 +323,8 @@ static void make_tree(struct parties *parties, struct sums *sums, struct sums_pr
 {
 	uint32_t place = parties->count < PARTIES ? parties->count : PARTIES - 1;
 	parties->count = place;
+	for (uint32_t i = 0; i < sums->count; i++) /* there is no room: the least of all is given up */
+		sums->rows[i].party = sums->rows[i].party > place ? 0 : sums->rows[i].party;
 	struct party *tree = party_begin(parties, PAUSE_KIND_tree, root);
 	double greatest = 0;
 	for (uint32_t i = 0; i < sums->count; i++)

@@ -20,9 +20,9 @@ struct party {
 	struct sums_process *ancestor; /* of a group: who started them; NULL for none */
 	uint32_t members;
 	double metric; /* sum over members */
-	double weight; /* what is compared: see parties_weigh_cpu() and _plain() */
-	double cpu_ns, run_wait_ns, bytes, grown_bytes, amount;
-	double activity_before; /* metric in the time before the onset, where known, as fraction of metric */
+	double weight; /* what is compared: the metric, or what parties_weigh_net() makes of it */
+	double cpu_ns, run_wait_ns, bytes, grown_bytes;
+	uint32_t place; /* private: before it was sorted */
 	uint8_t policy, rt_prio;
 	int8_t nice;
 	bool exited; /* every member is gone */
@@ -31,7 +31,7 @@ struct party {
 struct parties {
 	struct party list[PARTIES]; /* greatest weight first */
 	uint32_t count;
-	double metric_total, weight_total, amount_total; /* over all processes, listed or not */
+	double metric_total, weight_total; /* over all processes, listed or not */
 };
 
 /*

@@ -150,7 +150,7 @@ struct pause {
 	uint64_t final_said_ns; /* from the end to the final one; 0 in an interim one */
 	/* who stood still */
 	uint8_t scope;                 /* enum pause_scope */
-	uint32_t task_count;           /* threads, as near as can be told; scope monitor: those that ran on meanwhile */
+	uint32_t task_count;           /* processes of which a thread stood still; scope monitor: those that ran on meanwhile */
 	uint64_t cpu_mask;             /* cpus on which it happened, of the first 64; 0: not known */
 	char cgroup[PAUSE_TEXT_BYTES]; /* scope cgroup: its path, or "" */
 	uint32_t victim_count;
@@ -230,5 +230,11 @@ const char *pause_hedge(unsigned word);
 
 /* The word that may be said of a pause: the judge's, but no more than "likely" as long as the pause goes on and nothing was recorded. */
 enum pause_word pause_word_said(const struct pause *pause);
+
+/*
+ * The first who is named: the first culprit, where the word is "likely" at least, the cause is on this machine and it was another's doing. NULL: nobody is. Who
+ * names somebody anywhere - in a sentence, a remedy, a notification, a count - asks this.
+ */
+const struct pause_who *pause_named(const struct pause *pause);
 
 #endif

@@ -267,20 +267,9 @@ static void expand(const struct source *s, const char *format, char *out, size_t
 	out[fits ? used : 0] = '\0';
 }
 
-/* The first who is named as culprit, if anybody is. */
-static const struct pause_who *named(const struct pause *p)
-{
-	if (pause_word_said(p) < PAUSE_WORD_likely || p->outside || p->own_fault)
-		return NULL;
-	for (uint32_t i = 0; i < p->culprit_count && i < PAUSE_CULPRITS; i++)
-		if (p->culprits[i].role == PAUSE_ROLE_culprit)
-			return &p->culprits[i];
-	return NULL;
-}
-
 void pause_remedies(struct pause *pause, const struct pause_facts *facts)
 {
-	struct source source = {.p = pause, .f = facts, .who = named(pause)};
+	struct source source = {.p = pause, .f = facts, .who = pause_named(pause)};
 
 	pause->remedy_count = 0;
 	for (size_t i = 0; i < COUNT_OF(remedies) && pause->remedy_count < PAUSE_REMEDIES; i++) {

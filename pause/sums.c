@@ -89,7 +89,6 @@ static struct sums_process *find_or_add(struct sums *sums, const struct rh_proce
 /* A rate in ms per second over a sample's interval, as ns. */
 #define SPENT(field) (rh_has(record->present, RH_F_##field) ? (double)record->field * ns_per_ms * seconds : 0)
 #define RATE(field) (rh_has(record->present, RH_F_##field) ? (double)record->field * seconds : 0)
-#define LEVEL(field) (rh_has(record->present, RH_F_##field) ? (double)record->field : 0)
 
 static void identity_take(struct sums_process *row, const struct rh_process *record, uint64_t now_ns)
 {
@@ -117,8 +116,7 @@ static void memory_take(struct sums_process *row, const struct rh_process *recor
 	if (row->mem_least_bytes < 0) /* one that is new grew from nothing */
 		row->mem_least_bytes = record->flags & RH_PROCESS_new ? 0 : bytes;
 	row->mem_least_bytes = fmin(row->mem_least_bytes, bytes);
-	row->mem_last_bytes = fmax(row->mem_last_bytes, bytes);
-	row->grown_bytes = row->mem_last_bytes - row->mem_least_bytes;
+	row->grown_bytes = fmax(row->grown_bytes, bytes - row->mem_least_bytes);
 }
 
 static void during_take(struct sums_process *row, const struct rh_process *record, const struct waits *waits, double seconds)
@@ -130,14 +128,10 @@ static void during_take(struct sums_process *row, const struct rh_process *recor
 	row->io_time_ns += SPENT(io_time_ms_per_s);
 	row->io_blame_ns += SPENT(io_blame_ms_per_s);
 	row->io_wait_ns += waits->io * seconds * 1e9;
-	row->mem_blame_ns += SPENT(mem_blame_ms_per_s);
 	row->mem_wait_ns += waits->memory * seconds * 1e9;
-	row->reclaim_ns += waits->reclaim * seconds * 1e9;
 	row->run_longest_ns = fmax(row->run_longest_ns, waits->run_longest_ns);
 	row->stuck_longest_ns = fmax(row->stuck_longest_ns, waits->stuck_longest_ns);
 	row->bytes += RATE(disk_io_bytes_per_s);
-	row->pageins += RATE(pageins_per_s);
-	row->brief_count += LEVEL(brief_count);
 }
 
 static void record_take(struct sums *sums, const struct rh_process *record, uint64_t now_ns, double seconds, bool during)
@@ -149,21 +143,16 @@ static void record_take(struct sums *sums, const struct rh_process *record, uint
 	memory_take(row, record);
 	row->bytes_all += RATE(disk_io_bytes_per_s);
 	row->pageins_all += RATE(pageins_per_s);
-	row->cpu_all_ns += RATE(cpu_pct) * 1e7;
-	row->blame_all_ns += SPENT(cpu_blame_ms_per_s);
 	struct waits waits = waits_of(record, now_ns, sums->refaults_per_s);
 	row->mem_wait_all_ns += waits.memory * seconds * 1e9;
 	row->reclaim_all_ns += waits.reclaim * seconds * 1e9;
-	if (during) {
+	if (during)
 		during_take(row, record, &waits, seconds);
-	} else {
+	else
 		row->cpu_before_ns += RATE(cpu_pct) * 1e7;
-		row->blame_before_ns += SPENT(cpu_blame_ms_per_s);
-	}
 }
 #undef SPENT
 #undef RATE
-#undef LEVEL
 
 /* ---- the machine ---- */
 
@@ -173,12 +162,10 @@ static void record_take(struct sums *sums, const struct rh_process *record, uint
 #define MOST(member, field) (machine->member = HAS(field) ? fmax(machine->member, (double)system->field) : machine->member)
 #define LEAST(member, field) (machine->member = HAS(field) ? fmin(machine->member, (double)system->field) : machine->member)
 
-static void disk_take(struct sums_machine *machine, const struct rh_system *system, double seconds)
+static void disk_take(struct sums_machine *machine, const struct rh_system *system)
 {
 	MOST(disk_busy_max, disk_busy_ratio);
 	MOST(disk_latency_max_ns, disk_latency_max_ns);
-	machine->disk_bytes +=
-	        HAS(disk_read_bytes_per_s) ? (double)(system->disk_read_bytes_per_s + system->disk_write_bytes_per_s) * seconds : 0;
 	if (HAS(disk_slowest_device) && HAS(disk_slowest_latency_ns) &&
 	        (double)system->disk_slowest_latency_ns >= machine->disk_device_latency_ns) {
 		machine->disk_device = system->disk_slowest_device;
@@ -200,8 +187,6 @@ static void guard_take(struct sums_machine *machine, const struct rh_system *sys
 
 static void collector_take(struct sums_machine *machine, const struct rh_system *system, double seconds)
 {
-	machine->interval_ns = HAS(interval_ns) ? system->interval_ns : machine->interval_ns;
-	machine->gap_max_ns = fmax(machine->gap_max_ns, seconds * 1e9 - (double)machine->interval_ns);
 	machine->stopped_ns += HAS(self_stopped_ns) ? (double)system->self_stopped_ns : 0;
 	machine->switches += HAS(switches_per_s) ? (double)system->switches_per_s * seconds : 0;
 	if (HAS(stop_sender_pid)) {
@@ -221,7 +206,6 @@ static void machine_take(struct sums_machine *machine, const struct rh_system *s
 	WHOLE(cpu_busy_ns, cpu_busy_ratio);
 	WHOLE(steal_ns, cpu_steal_ratio);
 	WHOLE(irq_ns, cpu_irq_ratio);
-	WHOLE(iowait_ns, cpu_iowait_ratio);
 	SPENT(run_delay_ns, run_delay_ms_per_s);
 	SPENT(unattributed_ns, run_delay_unattributed_ms_per_s);
 	SPENT(psi_cpu_ns, psi_cpu_some_ms_per_s);
@@ -229,14 +213,11 @@ static void machine_take(struct sums_machine *machine, const struct rh_system *s
 	SPENT(psi_memory_full_ns, psi_memory_full_ms_per_s);
 	SPENT(psi_io_ns, psi_io_some_ms_per_s);
 	SPENT(psi_io_full_ns, psi_io_full_ms_per_s);
-	MOST(dirty_max, dirty_bytes);
 	LEAST(mem_available_least, mem_available_bytes);
 	if (HAS(mem_total_bytes))
 		machine->mem_total = (double)system->mem_total_bytes;
-	if (HAS(swap_total_bytes) && HAS(swap_used_bytes))
-		machine->swap_free_least = fmin(machine->swap_free_least, (double)(system->swap_total_bytes - system->swap_used_bytes));
 	collector_take(machine, system, seconds);
-	disk_take(machine, system, seconds);
+	disk_take(machine, system);
 	guard_take(machine, system);
 	machine->signals &= HAS(signals) ? system->signals : 0;
 }
@@ -308,7 +289,7 @@ int sums_gather(struct sums *sums, struct rh_ring *ring, uint64_t from_ns, uint6
 {
 	struct rh_system before = {0}, newest = {0}, previous = {0};
 	struct rh_view view;
-	*sums = (struct sums){.machine = {.signals = UINT64_MAX, .mem_available_least = INFINITY, .swap_free_least = INFINITY}};
+	*sums = (struct sums){.machine = {.signals = UINT64_MAX, .mem_available_least = INFINITY}};
 	if (grow(sums) < 0)
 		return -ENOMEM;
 	for (uint64_t sample = first_wanted(ring, from_ns, last, &sums->machine.lost); sample <= last; sample++) {

@@ -22,14 +22,14 @@ struct sums_process {
 	double cpu_ns, cpu_blame_ns, run_wait_ns;
 	double lock_blame_ns;
 	double io_time_ns, io_blame_ns, io_wait_ns;
-	double mem_blame_ns, mem_wait_ns, reclaim_ns;
+	double mem_wait_ns;
 	double run_longest_ns, stuck_longest_ns;
-	double bytes, pageins, brief_count;
+	double bytes;
 	/* of the whole stretch, the time searched before the onset included */
-	double grown_bytes; /* of the footprint, from its least to its last */
-	double mem_least_bytes, mem_last_bytes;
-	double bytes_all, pageins_all, cpu_all_ns, blame_all_ns;
-	double cpu_before_ns, blame_before_ns;
+	double grown_bytes; /* of the footprint: the most above what it had before */
+	double mem_least_bytes;
+	double bytes_all, pageins_all;
+	double cpu_before_ns;
 	double mem_wait_all_ns, reclaim_all_ns;
 	/* for who attributes */
 	double metric;
@@ -43,23 +43,22 @@ struct sums_machine {
 	uint32_t cpus;
 	uint64_t first_sample, last_sample;
 	double elapsed_ns, seen_ns; /* from the onset to the end: wall time of the samples */
-	double cpu_busy_ns, steal_ns, irq_ns, iowait_ns, idle_ns;
+	double cpu_busy_ns, steal_ns, irq_ns;
 	double run_delay_ns, unattributed_ns;
 	double psi_cpu_ns, psi_memory_ns, psi_memory_full_ns, psi_io_ns, psi_io_full_ns;
-	double disk_busy_max, disk_latency_max_ns, disk_bytes;
+	double disk_busy_max, disk_latency_max_ns;
 	uint32_t disk_device; /* that was slowest; 0: not known */
 	double disk_device_latency_ns;
 	double guard_max_ns, canary_max_ns, lateness_max_ns;
 	uint32_t canary_cpu, canaries_late_max;
 	uint64_t signals;
-	double allocstalls, refaults, swapins, oom_kills, majfaults;
-	double mem_available_least, mem_total, swap_free_least, dirty_max;
+	double allocstalls, refaults, swapins, oom_kills;
+	double mem_available_least, mem_total;
 	uint32_t records;
-	double stopped_ns, gap_max_ns; /* of the collector itself */
+	double stopped_ns;             /* of the collector itself */
 	uint32_t stopper_pid, oom_pid; /* 0: not known */
 	char stopper_command[RH_COMMAND_BYTES], oom_command[RH_COMMAND_BYTES];
 	double switches, switches_before, elapsed_before_ns; /* of the machine, in the pause and before it */
-	uint64_t interval_ns;
 };
 
 struct sums {

@@ -8,8 +8,22 @@
 static const double ns_per_s = 1e9;
 /* Of a collector that was late without having been stopped, or without anything having stood still, only as much as this is told. */
 static const double late_least_ns = 1e9;
+/* A suspect that began to live as long as this after the onset may have come by. */
+static const uint64_t late_begin_ns = 500000000;
+/* Part of the waiting for a cpu that must be accounted for by others that ran; below it nobody took the cpu, as far as was seen. */
+static const double covered_least = 0.3;
 /* Inferred verdicts are not surer than this: see docs/pauses.md for the drills that it comes from. */
 static const float cap_inferred = 0.90F, cap_doubt = 0.79F;
+
+double weigh_covered(const struct weighing *weighing)
+{
+	const struct sums_machine *machine = &weighing->sums.machine;
+	double held_back_ns = 0;
+	for (uint32_t i = 0; i < weighing->sums.count; i++)
+		held_back_ns += weighing->sums.rows[i].flags & RH_PROCESS_throttled ? weighing->sums.rows[i].run_wait_ns : 0;
+	double waited_ns = machine->run_delay_ns - held_back_ns;
+	return waited_ns > 0 ? 1 - fmin(1, fmax(0, machine->unattributed_ns - held_back_ns) / waited_ns) : (double)NAN;
+}
 
 /* ---- how sure ---- */
 
@@ -19,6 +33,18 @@ static void cap(struct pause *pause, float ratio, const char *reason)
 		return;
 	pause->cap_ratio = ratio;
 	snprintf(pause->cap_reason, sizeof(pause->cap_reason), "%s", reason);
+}
+
+/* Did all who are named first begin to live when it had been going on for a while? */
+static bool began_late(const struct weighing *weighing)
+{
+	uint64_t first_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < weighing->sums.count; i++) {
+		const struct sums_process *row = &weighing->sums.rows[i];
+		if (row->party != 0 && row->party <= weighing->named && row->start_time_ns < first_ns)
+			first_ns = row->start_time_ns;
+	}
+	return first_ns != UINT64_MAX && first_ns > weighing->incident->onset_ns + late_begin_ns;
 }
 
 static void set_confidence(struct weighing *weighing, double class_ratio, bool recorded)
@@ -31,8 +57,14 @@ static void set_confidence(struct weighing *weighing, double class_ratio, bool r
 		cap(pause, cap_inferred, "inferred");
 		if (!(machine->signals >> RH_SIGNAL_scheduler & 1) && pause->class == PAUSE_CLASS_cpu)
 			cap(pause, cap_doubt, "context switches were not watched");
+		if (!(machine->signals >> RH_SIGNAL_steal & 1) && pause->class == PAUSE_CLASS_cpu)
+			cap(pause, cap_doubt, "time that the hypervisor takes is not told");
+		if (began_late(weighing))
+			cap(pause, cap_doubt, "who is named began after the onset");
 		if (machine->lost * 10 > machine->samples)
 			cap(pause, cap_doubt, "samples were lost");
+		if (machine->lost * 2 > machine->samples)
+			weighing->certainty = fmin(weighing->certainty, 0.5);
 		if (machine->seen_ns * 10 < (double)pause->span_ns * 9)
 			cap(pause, cap_doubt, "part of it was not seen");
 		if (pause->ongoing)
@@ -251,10 +283,10 @@ static unsigned order_classes(const struct weighing *weighing, enum pause_class 
 static double class_certainty(const struct weighing *weighing)
 {
 	const struct sums_machine *machine = &weighing->sums.machine;
-	double covered = machine->run_delay_ns > 0 ? 1 - fmin(1, machine->unattributed_ns / machine->run_delay_ns) : 0;
+	double covered = weigh_covered(weighing);
 	switch (weighing->pause->class) {
 	case PAUSE_CLASS_cpu:
-		return covered >= 0.7 ? 0.97 : 0.6 + 0.4 * covered;
+		return covered >= 0.7 ? 0.97 : isnan(covered) ? 0.6 : 0.6 + 0.4 * covered;
 	case PAUSE_CLASS_memory:
 	case PAUSE_CLASS_oom:
 		return machine->psi_memory_ns >= 0.3 * machine->elapsed_ns || machine->refaults + machine->swapins > 1000 ? 0.95 : 0.8;
@@ -284,8 +316,29 @@ static void what_fill(struct weighing *weighing)
 		struct sums_process row = {.pid = machine->oom_pid};
 		memcpy(row.command, machine->oom_command, sizeof(row.command));
 		parties_process_name(&row, pause->oom_victim);
-		pause->oom_of_group = machine->mem_available_least > 0.1 * machine->mem_total;
+		pause->oom_of_group = machine->mem_total > 0 && isfinite(machine->mem_available_least) &&
+		                      machine->mem_available_least > 0.1 * machine->mem_total;
 	}
+}
+
+/* Tasks waited for a cpu that nobody was seen to take: interrupts, where the kernel keeps their time and it was one cpu's; else nobody knows. */
+static bool weigh_unexplained(struct weighing *weighing)
+{
+	struct pause *pause = weighing->pause;
+	const struct sums_machine *machine = &weighing->sums.machine;
+	bool interrupts = machine->irq_ns >= 0.5 * machine->elapsed_ns && machine->canaries_late_max == 1;
+	pause->class = interrupts ? PAUSE_CLASS_one_cpu : PAUSE_CLASS_unexplained;
+	weighing->named = 0;
+	weighing->parties.count = 0;
+	weighing->certainty = 0.5;
+	pause->culprit_count = 0;
+	if (victims_take(weighing, PAUSE_WAIT_cpu) <= 0)
+		return false;
+	what_fill(weighing);
+	if (interrupts)
+		pause->taken_cpu = (int32_t)machine->canary_cpu;
+	set_confidence(weighing, interrupts ? 0.75 : 0.3, false);
+	return true;
 }
 
 static bool weigh_tasks(struct weighing *weighing)
@@ -293,14 +346,15 @@ static bool weigh_tasks(struct weighing *weighing)
 	enum pause_class classes[PAUSE_CLASSES];
 	add_up(weighing);
 	unsigned count = order_classes(weighing, classes);
+	bool uncovered = weigh_covered(weighing) < covered_least;
 	for (unsigned i = 0; i < count; i++) {
-		if (!try_class(weighing, classes[i]))
+		if ((classes[i] == PAUSE_CLASS_cpu && uncovered) || !try_class(weighing, classes[i]))
 			continue;
 		what_fill(weighing);
 		set_confidence(weighing, class_certainty(weighing), classes[i] == PAUSE_CLASS_throttle);
 		return true;
 	}
-	return false;
+	return uncovered && weighing->incident->kinds[NOTICE_RUN].active && weigh_unexplained(weighing);
 }
 
 /* ---- all of it ---- */

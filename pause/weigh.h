@@ -37,6 +37,12 @@ static inline uint64_t whole_ns(double ns)
 	return ns > 0 ? (uint64_t)ns : 0;
 }
 
+/*
+ * The part of the waiting for a cpu that others' running on the same cpu accounts for, 0 to 1; NAN where nobody waited. What the members of groups that were held
+ * back waited is left out.
+ */
+double weigh_covered(const struct weighing *weighing);
+
 /* ---- parts, in files of their own ---- */
 
 /* accuse.c: sets who is blamed for a class, and how sure that is. Each returns false if nobody stood still because of another. */

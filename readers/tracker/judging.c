@@ -66,8 +66,8 @@ static void find_peak(struct feed *feed, const struct pause *pause, float *ret_s
 
 static bool is_somebody_named(const struct pause *pause)
 {
-	const struct pause_who *first = &pause->culprits[0];
-	return pause->culprit_count > 0 && first->role == PAUSE_ROLE_culprit && first->pid > 0 && first->kind <= PAUSE_KIND_tree;
+	const struct pause_who *first = pause_named(pause);
+	return first == &pause->culprits[0] && first->pid > 0 && first->kind <= PAUSE_KIND_tree;
 }
 
 static void hand_on(struct judging *judging, struct feed *feed, struct storage *storage)
@@ -77,7 +77,7 @@ static void hand_on(struct judging *judging, struct feed *feed, struct storage *
 	while (judge_next(judging->judge, pause)) {
 		struct pause_facts facts = {.memory_was_free = was_memory_free(feed, pause)};
 		bool named = is_somebody_named(pause);
-		if (named && !pause->baseline[0]) {
+		if (named) {
 			float score, cpu_pct;
 			find_peak(feed, pause, &score, &cpu_pct);
 			baseline_say(judging->baseline, storage, pause->culprits[0].command, score, cpu_pct, pause->baseline);

@@ -31,8 +31,7 @@ void notify_begin(struct notify *notify, const struct config *config, const char
 
 void notify_describe(const struct pause *pause, const char *sentence, struct notify_message *message)
 {
-	const struct pause_who *first = &pause->culprits[0];
-	bool named = pause->culprit_count > 0 && first->role == PAUSE_ROLE_culprit;
+	const struct pause_who *named = pause_named(pause);
 
 	*message = (struct notify_message){
 	        .class = pause_class_name(pause->class),
@@ -45,7 +44,7 @@ void notify_describe(const struct pause *pause, const char *sentence, struct not
 	else if (pause->duration_ns >= NS_PER_S)
 		message->priority = PRIORITY_WARNING;
 	snprintf(message->sentence, sizeof(message->sentence), "%s", sentence);
-	snprintf(message->culprit, sizeof(message->culprit), "%s", named ? first->name : "");
+	snprintf(message->culprit, sizeof(message->culprit), "%s", named ? named->name : "");
 	pause_id(pause, message->id);
 }
 

@@ -67,10 +67,10 @@ static struct pauses_known *know(struct pauses *pauses, const struct pause *paus
 
 static struct pauses_verdict verdict_of(const struct pause *pause)
 {
-	const struct pause_who *first = &pause->culprits[0];
+	const struct pause_who *first = pause_named(pause);
 	struct pauses_verdict verdict = {.class = pause->class};
 
-	if (pause->culprit_count == 0 || first->role != PAUSE_ROLE_culprit)
+	if (!first)
 		return verdict;
 	verdict.named = true;
 	verdict.kind = first->kind;
@@ -285,6 +285,26 @@ static void tell(struct pauses *pauses, const struct pause *pause, const char *s
 	}
 }
 
+/* A device that fails is slow by itself: whoever used it most is no culprit. */
+static void accuse_nobody(struct pause *pause)
+{
+	for (uint32_t i = 0; i < pause->culprit_count && i < PAUSE_CULPRITS; i++)
+		if (pause->culprits[i].role == PAUSE_ROLE_culprit)
+			pause->culprits[i].role = PAUSE_ROLE_candidate;
+	pause->both_ratio = fminf(pause->both_ratio, 0.5F);
+	pause->word = (uint8_t)PAUSE_WORD_unclear;
+	snprintf(pause->caveat, sizeof(pause->caveat), "the kernel logged errors of the device");
+}
+
+/* The group itself is what is named where it is known. */
+static void name_group(struct pause *pause)
+{
+	struct pause_who *who = &pause->culprits[0];
+	const char *last = strrchr(who->cgroup, '/');
+	if (pause->class == PAUSE_CLASS_throttle && pause->culprit_count > 0 && who->kind == PAUSE_KIND_cgroup && last && last[1])
+		snprintf(who->name, sizeof(who->name), "cgroup %s", last + 1);
+}
+
 bool pauses_take(struct pauses *pauses, struct pause *pause, struct pause_facts *facts, struct storage *storage, uint64_t now_ns)
 {
 	struct pauses_known *known = know(pauses, pause);
@@ -293,6 +313,9 @@ bool pauses_take(struct pauses *pauses, struct pause *pause, struct pause_facts 
 	pauses->found_count++;
 	if (pauses->surroundings)
 		surroundings_gather(pauses->surroundings, pause, facts);
+	if (facts->io_errors && pause->class == PAUSE_CLASS_io)
+		accuse_nobody(pause);
+	name_group(pause);
 	pause->same_class_today = count_day(pauses, storage, pause->class, pause, known);
 	facts->memory_today = count_day(pauses, storage, PAUSE_CLASS_memory, pause, known);
 	facts->host_today = count_day(pauses, storage, PAUSE_CLASS_host, pause, known);

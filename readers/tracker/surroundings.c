@@ -412,6 +412,22 @@ static void gather_units(struct surroundings *s, const struct pause *pause, stru
 
 /* ---- storage ---- */
 
+/* Is the control of costs on for that device? A line of the text is "259:0 enable=1 ctrl=auto ...". */
+static bool has_io_cost(const char *text, const char *number)
+{
+	size_t length = strlen(number);
+
+	for (const char *line = text; *line; line += strspn(line, "\n")) {
+		const char *end = line + strcspn(line, "\n");
+		if (strncmp(line, number, length) == 0 && line[length] == ' ') {
+			const char *enabled = strstr(line, " enable=1");
+			return enabled && enabled < end;
+		}
+		line = end;
+	}
+	return false;
+}
+
 /* "259:0" becomes "nvme0n1"; what is no such pair of numbers has a name already. Returns whether it is one, with its text. */
 static bool read_device(const struct pause *pause, char number[32])
 {
@@ -447,11 +463,8 @@ static void gather_device(struct surroundings *s, struct pause *pause, struct pa
 	const char *name = text ? strchr(text, '[') : NULL;
 	if (name)
 		snprintf(facts->io_scheduler, sizeof(facts->io_scheduler), "%.*s", (int)strcspn(name + 1, "]\n"), name + 1);
-	if (group_file(s->trees.unified, "", "io.cost.qos", file) && (text = look_at(&s->look, s->sys_fd, file)) != NULL) {
-		const char *line = strstr(text, number);
-		const char *enabled = line ? strstr(line, "enable=1") : NULL;
-		facts->io_cost = enabled && enabled < line + strcspn(line, "\n");
-	}
+	if (group_file(s->trees.unified, "", "io.cost.qos", file) && (text = look_at(&s->look, s->sys_fd, file)) != NULL)
+		facts->io_cost = has_io_cost(text, number);
 }
 
 /* More dirty data than the disk writes in 5 s; or well on the way to a limit that is beyond that. */

@@ -95,7 +95,8 @@ static unsigned times_logged(const struct scene *scene, const char *what)
 
 static struct pause example(uint32_t number)
 {
-	struct pause pause = {.boot_id = "7c1f93ab-5d0e-4c1b-9a53-0f6f2f1f7a10",
+	struct pause pause = {.word = PAUSE_WORD_very_likely,
+	        .boot_id = "7c1f93ab-5d0e-4c1b-9a53-0f6f2f1f7a10",
 	        .number = number,
 	        .class = PAUSE_CLASS_cpu,
 	        .state = PAUSE_STATE_final,

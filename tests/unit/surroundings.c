@@ -2,57 +2,8 @@
  * What the machine tells of a pause, on machines that the test makes up: both versions of control groups and their mixture, quotas of groups further
  * out, processes that are gone or somebody else by now, names that are chosen to deceive, files that are missing, and no time.
  */
-#include "readers/tracker/surroundings.h"
-
-#include "base/clock.h"
 #include "readers/tracker/group.h"
-#include "readers/tracker/kernel_log.h"
-
-#include <fcntl.h>
-#include <ftw.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-enum { CULPRIT = 812, VICTIM = 900, TICK_NS = 10 * NS_PER_MS };
-static const uint64_t patience_ns = 30 * (uint64_t)NS_PER_S; /* a slow test machine must not leave anything out */
-
-/* ---- a machine ---- */
-
-struct world {
-	char root[200];
-	struct surroundings *surroundings;
-	struct pause pause;
-	struct pause_facts facts;
-};
-
-static void path_of(const struct world *world, const char *name, char out[1400])
-{
-	snprintf(out, 1400, "%s/%s", world->root, name);
-	for (char *slash = out + strlen(world->root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-		*slash = '\0';
-		mkdir(out, 0755);
-		*slash = '/';
-	}
-}
-
-static void put(const struct world *world, const char *name, const char *text)
-{
-	char path[1400];
-
-	path_of(world, name, path);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fclose(file), 0);
-}
+#include "tests/unit/surroundings_fixture.h"
 
 static void put_process(
         const struct world *world, uint32_t pid, const char *command, unsigned session, uint64_t start_ns, const char *cgroup)
@@ -67,72 +18,11 @@ static void put_process(
 	put(world, name, cgroup);
 }
 
-static int begin(void **state)
-{
-	struct world *world = *state = calloc(1, sizeof(*world));
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(world->root, sizeof(world->root), "%s/rh-surroundings-XXXXXX", parent ? parent : "/tmp");
-	assert_non_null(mkdtemp(world->root));
-	put(world, "proc/meminfo",
-	        "MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable: 9000000 kB\nAnonPages: 9000000 kB\nDirty: 300000 kB\nWriteback: "
-	        "20000 kB\n"
-	        "SwapTotal: 4194304 kB\nSwapFree: 1000 kB\n");
-	put(world, "proc/sys/kernel/hostname", "at\033las\n");
-	put(world, "proc/sys/kernel/osrelease", "6.18.4-amd64\n");
-	put(world, "proc/sys/kernel/sched_autogroup_enabled", "1\n");
-	put(world, "proc/sys/vm/dirty_bytes", "0\n");
-	put(world, "proc/sys/vm/dirty_ratio", "20\n");
-	put(world, "proc/version", "Linux version 6.18.4 (x@y) (gcc) #1 SMP PREEMPT_DYNAMIC Debian\n");
-	put(world, "proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/sda1 quiet\n");
-	put(world, "sys/devices/system/cpu/online", "0-3,6,8-9\n");
-	world->pause = (struct pause){.boot_id = "7c1f93ab-5d0e-4c1b-9a53-0f6f2f1f7a10",
-	        .number = 1,
-	        .class = PAUSE_CLASS_cpu,
-	        .start_boottime_ns = clock_now_ns(CLOCK_BOOTTIME),
-	        .start_realtime_ns = clock_now_ns(CLOCK_REALTIME),
-	        .span_ns = NS_PER_S,
-	        .window_ns = 4 * (uint64_t)NS_PER_S,
-	        .culprit_count = 1,
-	        .victim_count = 3};
-	world->pause.culprits[0] = (struct pause_who){.pid = CULPRIT, .start_time_ns = 5 * (uint64_t)NS_PER_S + 123, .process_count = 1};
-	for (uint32_t i = 0; i < 3; i++)
-		world->pause.victims[i] = (struct pause_victim){.pid = VICTIM + i, .start_time_ns = (9 + i) * (uint64_t)NS_PER_S + 9999999};
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
-{
-	(void)status;
-	(void)type;
-	(void)where;
-	return remove(path);
-}
-
-static int end(void **state)
-{
-	struct world *world = *state;
-
-	surroundings_free(&world->surroundings);
-	nftw(world->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	free(world);
-	return 0;
-}
-
 static void put_people(struct world *world, const char *culprit, const char *victim)
 {
 	put_process(world, CULPRIT, "updatedb", 812, 5 * (uint64_t)NS_PER_S, culprit);
 	for (uint32_t i = 0; i < 3; i++)
 		put_process(world, VICTIM + i, "sshd", 812, (9 + i) * (uint64_t)NS_PER_S, victim);
-}
-
-static void gather(struct world *world)
-{
-	if (!world->surroundings)
-		world->surroundings = surroundings_new(world->root, patience_ns);
-	assert_non_null(world->surroundings);
-	surroundings_gather(world->surroundings, &world->pause, &world->facts);
-	assert_int_equal(surroundings_late(world->surroundings), 0);
 }
 
 /* ---- the place ---- */
@@ -471,109 +361,6 @@ static void hostile_names(void **state)
 	assert_string_equal(world->pause.culprits[0].cgroup, "");
 }
 
-/* ---- storage ---- */
-
-static void device(void **state)
-{
-	struct world *world = *state;
-	char path[1400];
-
-	put(world, "sys/devices/nvme/nvme0n1/queue/scheduler", "[none] mq-deadline bfq\n");
-	put(world, "sys/devices/nvme/nvme0n1/nvme0n1p2/size", "1\n");
-	put(world, "sys/fs/cgroup/cgroup.controllers", "io\n");
-	put(world, "sys/fs/cgroup/io.cost.qos", "8:0 enable=1 ctrl=auto\n259:3 enable=0 ctrl=auto\n");
-	path_of(world, "sys/dev/block/259:3", path);
-	assert_int_equal(symlink("../../devices/nvme/nvme0n1/nvme0n1p2", path), 0);
-	path_of(world, "sys/dev/block/259:0", path);
-	assert_int_equal(symlink("../../devices/nvme/nvme0n1", path), 0);
-	world->pause.class = PAUSE_CLASS_io;
-	world->pause.metric_total = 500e6; /* in 5 s: 100 MB/s; a fifth of 16 GiB may be dirty, 320 MB are */
-	snprintf(world->pause.device, sizeof(world->pause.device), "259:3");
-	gather(world);
-	assert_string_equal(world->pause.device, "nvme0n1p2");
-	assert_string_equal(world->facts.io_scheduler, "none");
-	assert_false(world->facts.io_cost || world->facts.dirty_over_5_s);
-	put(world, "sys/fs/cgroup/io.cost.qos", "8:0 enable=0 ctrl=auto\n259:0 enable=1 ctrl=auto\n");
-	put(world, "sys/devices/nvme/nvme0n1/queue/scheduler", "none [bfq]\n");
-	put(world, "proc/sys/vm/dirty_bytes", "1000000000\n");
-	snprintf(world->pause.device, sizeof(world->pause.device), "259:0");
-	gather(world);
-	assert_string_equal(world->pause.device, "nvme0n1");
-	assert_string_equal(world->facts.io_scheduler, "bfq");
-	assert_true(world->facts.io_cost && world->facts.dirty_over_5_s);
-	snprintf(world->pause.device, sizeof(world->pause.device), "9:9/../x");
-	gather(world);
-	assert_string_equal(world->pause.device, "9:9/../x"); /* no pair of numbers: nothing is looked for */
-	snprintf(world->pause.device, sizeof(world->pause.device), "7:7");
-	gather(world);
-	assert_string_equal(world->pause.device, "7:7"); /* not known: its numbers are a name too */
-}
-
-static void say(const struct world *world, const char *line)
-{
-	char path[1400];
-
-	path_of(world, "dev/kmsg", path);
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT, 0644);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, line, strlen(line)), strlen(line));
-	close(fd);
-}
-
-static bool failed(struct world *world, const char *device, uint64_t later_ns)
-{
-	world->pause.class = PAUSE_CLASS_io;
-	snprintf(world->pause.device, sizeof(world->pause.device), "%s", device);
-	world->facts.io_errors = false;
-	surroundings_listen(world->surroundings, world->pause.start_boottime_ns + later_ns);
-	gather(world);
-	return world->facts.io_errors;
-}
-
-static void kernel_log(void **state)
-{
-	struct world *world = *state;
-
-	say(world, "3,1,100,-;I/O error, dev sda, sector 1 op 0x0:(READ)\n"); /* before our time */
-	world->surroundings = surroundings_new(world->root, patience_ns);
-	assert_false(failed(world, "sda", 0));
-	say(world, "14,2,200,-;I/O error, dev sda, sector 1: a user program says so\n");
-	say(world, "6,3,300,-;EXT4-fs (sda1): mounted filesystem\n SUBSYSTEM=block\n DEVICE=I/O error\n");
-	assert_false(failed(world, "sda", 0));
-	say(world, "3,4,400,-;I/O error, dev sdaa, sector 9\n SUBSYSTEM=block\n");
-	assert_false(failed(world, "sda", 0));
-	assert_true(failed(world, "sdaa", 0));
-	say(world, "3,5,500,-;Buffer I/O error on dev sda1, logical block 7\n");
-	assert_true(failed(world, "sda", 0));
-	assert_true(failed(world, "sda1", 0));
-	say(world, "4,6,600,-;nvme nvme0: I/O 12 QID 3 timeout, aborting\n");
-	assert_true(failed(world, "nvme0n1", 0));
-	assert_false(failed(world, "nvme1n1", 0) || failed(world, "vda", 0));
-	say(world, "3,7,700,c;ata1: hard resetting link\n");
-	assert_true(failed(world, "vda", 0)); /* it names no device: it may be any */
-	world->pause.start_boottime_ns += 60 * (uint64_t)NS_PER_S;
-	assert_false(failed(world, "sda", 0)); /* too long ago */
-	say(world, "3,8,800,-;I/O error, dev sda, sector 1\n");
-	assert_false(failed(world, "sda", 60 * (uint64_t)NS_PER_S)); /* too late */
-	say(world, ";\n,\n3\n999999999999999999999,1,1,-;I/O error\n-3,1,1,-;I/O error\n3,9,900,-;");
-	assert_false(failed(world, "sda", 0));
-}
-
-static void flooded_log(void **state)
-{
-	struct world *world = *state;
-	char line[80];
-
-	say(world, "");
-	world->surroundings = surroundings_new(world->root, patience_ns);
-	for (int i = 0; i < 400; i++) {
-		snprintf(line, sizeof(line), "6,%d,1,-;nothing to see\n", i);
-		say(world, line);
-	}
-	say(world, "3,1,100,-;I/O error, dev sda, sector 1 op 0x0:(READ)\n");
-	assert_true(failed(world, "sda", 0));
-}
-
 /* ---- nothing, and no time ---- */
 
 static void nothing_there(void **state)
@@ -636,8 +423,6 @@ static void real_machine(void **state)
 	assert_true(world->facts.same_session == (session > 0));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -655,9 +440,6 @@ int main(void)
 	        TEST(gone_or_another),
 	        TEST(remembered),
 	        TEST(hostile_names),
-	        TEST(device),
-	        TEST(kernel_log),
-	        TEST(flooded_log),
 	        TEST(nothing_there),
 	        TEST(no_time),
 	        TEST(real_machine),
