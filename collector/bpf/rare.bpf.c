@@ -195,13 +195,13 @@ __noinline int wait_charge(uint32_t row, uint32_t tgid, uint64_t from, uint64_t 
 
 /* ---- waits ---- */
 
+/* To be called by whoever has exchanged the mark for 0, and nobody else. */
 static __always_inline void wait_free(struct lock_wait *wait, uint32_t slot)
 {
 	if (wait->row)
 		__sync_fetch_and_add(&lock_rows[(wait->row - 1) & (LOCK_ROWS - 1)].waiters, -1);
 	wait->row = 0;
 	wait->lock = 0;
-	__sync_lock_test_and_set(&wait->mark_ns, 0);
 	__sync_fetch_and_add(&wait_groups[slot / WAIT_GROUP], -1);
 	__sync_lock_test_and_set(&wait->tid, 0);
 }
@@ -226,7 +226,8 @@ int BPF_PROG(on_contention_begin, void *address, unsigned int flags)
 	if (wait->tid == tid) {
 		if (wait->lock == lock)
 			return 0; /* it has been spinning in between */
-		wait_free(wait, slot);
+		if (__sync_lock_test_and_set(&wait->mark_ns, 0))
+			wait_free(wait, slot);
 	}
 	if (wait->tid != 0 || __sync_val_compare_and_swap(&wait->tid, 0, tid) != 0) {
 		__sync_fetch_and_add(&lost, 1);
@@ -252,7 +253,9 @@ int BPF_PROG(on_contention_end, void *address, int result)
 	if (wait->tid != tid || wait->lock != lock)
 		return 0; /* nearly always: it was spun for */
 	uint64_t now = bpf_ktime_get_ns(), mark = __sync_lock_test_and_set(&wait->mark_ns, 0);
-	if (mark && now > mark && now - wait->since_ns >= WAIT_LEAST_NS)
+	if (!mark)
+		return 0; /* the collector takes this thread for gone, and frees the place */
+	if (now > mark && now - wait->since_ns >= WAIT_LEAST_NS)
 		wait_charge(wait->row, wait->tgid, mark, now);
 	if (wait->row && result == 0)
 		hold_change(&lock_rows[(wait->row - 1) & (LOCK_ROWS - 1)], wait->tgid, now);

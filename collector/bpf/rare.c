@@ -265,16 +265,22 @@ static void wait_look(struct rare *rare, struct lock_wait *wait, uint64_t now_ns
 	wait_charge(rare->programs->bss, row, tgid, mark_ns, now_ns);
 }
 
-/* A thread that is gone waits for nothing, even if its end was missed. */
+/*
+ * A thread that is gone waits for nothing, even if its end was missed. The mark is read first and exchanged last: only if it is still the same have all
+ * that was read in between been those of one wait, and is that wait ours to free.
+ */
 static void wait_check(struct rare *rare, struct lock_wait *wait, uint32_t group)
 {
+	uint64_t mark_ns = load_u64(&wait->mark_ns);
 	uint32_t tid = load_u32(&wait->tid), tgid = load_u32(&wait->tgid), row = load_u32(&wait->row);
-	if (tid == 0 || load_u64(&wait->mark_ns) == 0 || syscall(SYS_tgkill, (int)tgid, (int)tid, 0) == 0 || errno != ESRCH)
+	if (mark_ns == 0 || tid == 0 || syscall(SYS_tgkill, (int)tgid, (int)tid, 0) == 0 || errno != ESRCH)
+		return;
+	if (!__atomic_compare_exchange_n(&wait->mark_ns, &mark_ns, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	if (row > 0)
 		__atomic_fetch_sub(&rare->programs->bss->lock_rows[(row - 1) % LOCK_ROWS].waiters, 1, __ATOMIC_RELAXED);
 	wait->row = 0;
-	wait->lock = wait->mark_ns = 0;
+	wait->lock = 0;
 	__atomic_fetch_sub(&rare->programs->bss->wait_groups[group], 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&wait->tid, 0, __ATOMIC_RELEASE);
 }

@@ -11,7 +11,11 @@
 
 struct rare; /* owned by the caller of rare_open() until rare_close() */
 
-/* Loads and attaches what this kernel has (sampling.rare). Returns 0 or -errno with a sentence in `error`. All memory it will use is allocated here. */
+/*
+ * To be used only where process ids are those of the first namespace, by which the programs note threads: source_bpf_open() sees to that.
+ *
+ * Loads and attaches what this kernel has (sampling.rare). Returns 0 or -errno with a sentence in `error`. All memory it will use is allocated here.
+ */
 int rare_open(const struct source_options *options, struct rare **ret_rare, char error[256]);
 
 /*

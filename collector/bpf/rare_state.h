@@ -6,7 +6,8 @@
  * Locks. A thread that has to sleep for a lock is noted, at the one place that its id gives. So is the lock, in a row: who held it when somebody
  * began to wait, and who was given it by the end of a wait, each with the time from which on. The last of these holds lie in a ring, and a wait of 10 ms or
  * more is divided among those who held the lock meanwhile, each by how long: at its end by the program, and while it goes on by the collector at
- * each tick. `mark_ns` is the time up to which a wait has been charged: whoever exchanges it owns the difference.
+ * each tick. `mark_ns` is the time up to which a wait has been charged: whoever exchanges it owns the difference,
+ * and whoever exchanges it for 0 owns the wait and frees its place.
  */
 #ifndef COLLECTOR_BPF_RARE_STATE_H
 #define COLLECTOR_BPF_RARE_STATE_H
