@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,12 +113,42 @@ static void remove_group(const char *path)
 	}
 }
 
+/* Is a group of a drill left below that root? */
+static bool has_groups(const char *root)
+{
+	DIR *folder = opendir(root);
+	bool found = false;
+
+	for (struct dirent *entry; folder && !found && (entry = readdir(folder));)
+		found = strncmp(entry->d_name, STAGE_GROUP_PREFIX, strlen(STAGE_GROUP_PREFIX)) == 0;
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
+/* Another drill's groups, which found the controller there, keep it. */
+static void take_control_back(const struct stage_control *control)
+{
+	char path[STAGE_PATH_BYTES + 32], text[24];
+
+	if (has_groups(control->root))
+		return;
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", control->root);
+	snprintf(text, sizeof(text), "-%s", control->name);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && file_write_all(fd, text, strlen(text)) != 0)
+		errno = 0; /* a group has given it on to groups of its own by now: it is in use */
+	closefd(&fd);
+}
+
 void clear_rest(struct stage *stage)
 {
 	continue_stopped(stage);
 	for (uint32_t i = 0; i < stage->group_count && i < STAGE_GROUPS; i++)
 		remove_group(stage->groups[i]);
+	for (uint32_t i = 0; i < stage->control_count && i < STAGE_GROUPS; i++)
+		take_control_back(&stage->controls[i]);
 	for (uint32_t i = 0; i < stage->folder_count && i < STAGE_FOLDERS; i++)
 		clear_folder(stage->folders[i]);
-	stage->group_count = stage->folder_count = 0;
+	stage->group_count = stage->folder_count = stage->control_count = 0;
 }

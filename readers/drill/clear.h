@@ -9,7 +9,10 @@
 /* Kills all descendants of the calling process, which must be their subreaper, and waits for them, 10 s at most. */
 void clear_processes(const struct stage *stage);
 
-/* Continues what was stopped, removes the folders with their files, and the control groups with whoever is left in them. */
+/*
+ * Continues what was stopped, removes the folders with their files, and the control groups with whoever is left in them; takes back the controllers that
+ * these were given.
+ */
 void clear_rest(struct stage *stage);
 
 /* Removes a folder with the files in it, none of which may be a folder. One that is not there is none to remove. Tries for 10 s at most. */

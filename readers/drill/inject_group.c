@@ -93,20 +93,36 @@ static int put(const char *group, const char *file, const char *text)
 	return failed;
 }
 
+/* Gives the controller to the groups below the root. Where they did not have it that is noted first, and taken back in the end. */
+static void give_control(struct stage *stage, const char *root, const char *name)
+{
+	char path[STAGE_PATH_BYTES + 48], text[TEXT_BYTES];
+	uint32_t i = stage->control_count;
+
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
+	if (i == STAGE_GROUPS || file_read_at(AT_FDCWD, path, text, sizeof(text)) < 0 || has_word(text, name, " \n"))
+		return;
+	snprintf(stage->controls[i].root, STAGE_PATH_BYTES, "%s", root);
+	snprintf(stage->controls[i].name, sizeof(stage->controls[i].name), "%s", name);
+	stage->control_count = i + 1;
+	snprintf(text, sizeof(text), "+%s", name);
+	if (put(root, "cgroup.subtree_control", text) != 0)
+		stage->control_count = i; /* so does the limit fail, which is told */
+}
+
 const char *group_create(struct stage *stage, enum group_controller controller)
 {
 	uint32_t i = stage->group_count;
 	struct root root;
-	char reason[STAGE_REASON_BYTES], text[16];
+	char reason[STAGE_REASON_BYTES];
 
 	if (!group_is_usable(controller, reason) || !find_root(controller, &root) || i == STAGE_GROUPS) {
 		stage_fail(stage, "%s", i == STAGE_GROUPS ? "too many control groups" : reason);
 		return NULL;
 	}
-	snprintf(text, sizeof(text), "+%s", names[controller]);
 	if (root.unified)
-		put(root.path, "cgroup.subtree_control", text); /* where it fails so does the limit, which is told */
-	snprintf(stage->groups[i], STAGE_PATH_BYTES, "%s/rogue-hunter-drill-%d-%u", root.path, (int)getpid(), i);
+		give_control(stage, root.path, names[controller]);
+	snprintf(stage->groups[i], STAGE_PATH_BYTES, "%s/" STAGE_GROUP_PREFIX "%d-%u", root.path, (int)getpid(), i);
 	if (mkdir(stage->groups[i], 0755) != 0) {
 		stage_fail(stage, "no control group can be made in %s: %s", root.path, strerror(errno));
 		return NULL;

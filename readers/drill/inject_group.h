@@ -1,5 +1,6 @@
 /*
- * inject_group.h - control groups of a round, of version 1 or 2: create, limit, enter. They are removed when the round is cleared up.
+ * inject_group.h - control groups of a round, of version 1 or 2: create, limit, enter. They are removed when the round is cleared up, and
+ * a controller that their root did not hand down before is taken back.
  */
 #ifndef READERS_DRILL_INJECT_GROUP_H
 #define READERS_DRILL_INJECT_GROUP_H

@@ -32,6 +32,8 @@ enum {
 	STAGE_TAIL_MS = 400,  /* in which victims are still watched after it */
 };
 
+#define STAGE_GROUP_PREFIX "rogue-hunter-drill-" /* of the names of control groups */
+
 enum stage_role { STAGE_CULPRIT, STAGE_VICTIM, STAGE_MEMBER, STAGE_BYSTANDER }; /* a member is culprit and victim at once, its own fault */
 
 /* Who takes part. */
@@ -49,6 +51,11 @@ struct stage_stand {
 	_Atomic uint64_t first_from_ns, last_to_ns;                  /* of those */
 	_Atomic uint64_t turns;
 	_Atomic uint64_t since_ns; /* in a turn since then, 0 between two */
+};
+
+/* A controller of control groups (version 2) that the groups below a root were given by the round. */
+struct stage_control {
+	char root[STAGE_PATH_BYTES], name[16];
 };
 
 struct stage {
@@ -72,7 +79,8 @@ struct stage {
 	char failure[STAGE_REASON_BYTES]; /* why it could not be built up; "" if it could */
 	char variant[STAGE_REASON_BYTES]; /* what was drawn: "96 on each cpu" */
 	/* to be put back */
-	_Atomic uint32_t group_count, folder_count;
+	_Atomic uint32_t group_count, folder_count, control_count;
+	struct stage_control controls[STAGE_GROUPS];
 	char groups[STAGE_GROUPS][STAGE_PATH_BYTES];
 	char folders[STAGE_FOLDERS][STAGE_PATH_BYTES];
 	_Atomic uint32_t stopped;
