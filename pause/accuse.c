@@ -72,10 +72,11 @@ static void tell_how(const struct weighing *weighing, const struct party *party,
 	switch (weighing->pause->class) {
 	case PAUSE_CLASS_memory:
 	case PAUSE_CLASS_oom:
-		if (party->grown_bytes > 0)
+		if (party->grown_bytes >= 0.5 * party->metric)
 			snprintf(who->how, sizeof(who->how), "grew %s in %.0f s", pause_bytes_text(party->grown_bytes, bytes), seconds);
 		else
-			snprintf(who->how, sizeof(who->how), "read pages back");
+			snprintf(who->how, sizeof(who->how), "had %s of pages read in %.0f s", pause_bytes_text(party->bytes, bytes),
+			        seconds);
 		break;
 	case PAUSE_CLASS_io:
 		snprintf(who->how, sizeof(who->how), "moved %s in %.0f s", pause_bytes_text(party->bytes, bytes), seconds);

@@ -27,8 +27,10 @@ static uint32_t row_add(struct pause *pause, const char *name)
 
 static void rows_make(struct course *course)
 {
-	static const char *const waits[PAUSE_CLASSES] = {
-	        [PAUSE_CLASS_memory] = "memory wait", [PAUSE_CLASS_oom] = "memory wait", [PAUSE_CLASS_io] = "storage wait"};
+	static const char *const waits[PAUSE_CLASSES] = {[PAUSE_CLASS_memory] = "memory wait",
+	        [PAUSE_CLASS_oom] = "memory wait",
+	        [PAUSE_CLASS_io] = "storage wait",
+	        [PAUSE_CLASS_stuck] = "lock wait"};
 	struct pause *pause = course->pause;
 	const char *wait = waits[pause->class];
 	course->wait_row = row_add(pause, wait ? wait : "cpu wait");
@@ -98,6 +100,8 @@ static double machine_wait(const struct rh_system *system, uint8_t class)
 	case PAUSE_CLASS_memory:
 	case PAUSE_CLASS_oom:
 		return FIELD(system, S, psi_memory_some_ms_per_s) / 1000;
+	case PAUSE_CLASS_stuck:
+		return FIELD(system, S, lock_delay_ms_per_s) / 1000;
 	default:
 		return FIELD(system, S, psi_cpu_some_ms_per_s) / 1000;
 	}

@@ -28,11 +28,20 @@ void judging_end(struct judging *judging)
 }
 
 /* Was there memory to be had shortly before the onset? The sample of that time, if the ring still has it, knows. `feed` is NULL where it is of another ring. */
+/* Had the machine itself to search for free pages while programs waited? A group that was at its own limit has not. */
+static bool had_to_reclaim(const struct pause *pause)
+{
+	for (uint32_t i = 0; i < pause->evidence_count && i < PAUSE_EVIDENCE; i++)
+		if (strcmp(pause->evidence[i].signal, "vmstat.allocstall") == 0)
+			return pause->evidence[i].value > 0;
+	return false;
+}
+
 static bool was_memory_free(struct feed *feed, const struct pause *pause)
 {
 	struct rh_view view;
 
-	if (!feed)
+	if (!feed || !had_to_reclaim(pause))
 		return false;
 	uint64_t back = before_ns / (feed->info.period_ns ? feed->info.period_ns : NS_PER_S) + 1;
 	if (pause->first_sample <= back || rh_at(feed->follow.ring, pause->first_sample - back, &view) != RH_OK)
