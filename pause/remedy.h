@@ -15,7 +15,7 @@ struct pause_facts {
 	bool autogroup;                         /* kernel.sched_autogroup_enabled */
 	bool preempt_full;
 	bool swap_absent_or_full, anonymous_over_half;
-	bool memory_was_free;  /* 2 s before the onset */
+	bool memory_was_free;  /* 2 s before the onset, and yet programs had to reclaim */
 	uint32_t memory_today; /* memory pauses in 24 hours */
 	uint32_t host_today;
 	char io_scheduler[24]; /* of the device: "bfq", "mq-deadline", "none" */
