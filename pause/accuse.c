@@ -11,7 +11,7 @@
 static const double ns_per_s = 1e9;
 static const double page_bytes = 4096; /* at least, for each major fault */
 /* Less than this does not make memory short. */
-static const double taken_least_bytes = 4 << 20;
+static const double taken_least_bytes = 4 << 20, grown_much_bytes = 32 << 20;
 /* Part of the time spent waiting for memory from which what is read is read back, and what that counts then. */
 static const double suffers_from = 0.2, read_back_part = 0.25;
 static const double carrier_from = 0.15, listed_from = 0.03, amount_least = 0.3, clear_share = 0.8;
@@ -234,7 +234,8 @@ static double taken(const struct sums_process *row, double elapsed_ns)
 	return fmax(row->grown_bytes, 0) + read_bytes * (suffers ? read_back_part : 1);
 }
 
-bool accuse_memory(struct weighing *weighing)
+/* Builds the parties by what was taken, and chooses. `growers`: also of those who never waited for memory, if they grew much. */
+static void weigh_taken(struct weighing *weighing, bool growers)
 {
 	struct sums *sums = &weighing->sums;
 	const bool is_short = machine_is_short(&sums->machine);
@@ -242,15 +243,38 @@ bool accuse_memory(struct weighing *weighing)
 		struct sums_process *row = &sums->rows[i];
 		/* Where one group is short, those outside of it may grow as they like: who is in it waits for memory as well. */
 		bool involved = is_short || row->mem_wait_all_ns > 0.02 * sums->machine.elapsed_ns || row->reclaim_all_ns > 0;
-		row->metric = involved ? taken(row, sums->machine.elapsed_ns) : 0;
+		bool grew = growers && row->grown_bytes >= grown_much_bytes;
+		row->metric = involved || grew ? taken(row, sums->machine.elapsed_ns) : 0;
 	}
 	parties_build(&weighing->parties, sums);
 	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
 	if (weighing->parties.metric_total < taken_least_bytes)
 		name_nobody(weighing);
+}
+
+/*
+ * Nobody but those who waited seems to have taken anything. Who grew much meanwhile may have driven their pages out without ever having had to wait; which group he
+ * is in is not known, so this is no more than likely.
+ */
+static bool accuse_grower(struct weighing *weighing)
+{
+	weigh_taken(weighing, true);
+	if (weighing->named != 1 || take_victims(weighing, PAUSE_WAIT_memory) <= 0)
+		return false;
+	weighing->certainty = fmin(weighing->certainty, 0.75);
+	list(weighing);
+	return true;
+}
+
+bool accuse_memory(struct weighing *weighing)
+{
+	weigh_taken(weighing, false);
 	weighing->pause->own_fault = false;
 	if (take_victims(weighing, PAUSE_WAIT_memory) <= 0) {
+		if (accuse_grower(weighing))
+			return true;
+		weigh_taken(weighing, false);
 		weighing->pause->own_fault = weighing->named == 1;
 		if (victims_take(weighing, PAUSE_WAIT_memory) <= 0)
 			return false;

@@ -239,16 +239,27 @@ void parties_build(struct parties *parties, struct sums *sums)
 	sort(parties, sums);
 }
 
+/* Who ran for less than a tenth of the longest wait cannot have caused it, however many were waiting while he did. */
+static double least_cpu_ns(const struct sums *sums)
+{
+	double longest_ns = 0;
+	for (uint32_t i = 0; i < sums->count; i++)
+		if (!(sums->rows[i].flags & (RH_PROCESS_kernel_thread | RH_PROCESS_throttled)))
+			longest_ns = fmax(longest_ns, sums->rows[i].run_longest_ns);
+	return 0.1 * longest_ns;
+}
+
 /* Long waits of those outside of the party that inflicted most: what is to be explained. Returns the most, too, that any party inflicted and did not suffer. */
 static double to_be_explained(const struct parties *parties, const struct sums *sums, double *ret_net_ns)
 {
 	double suffered_ns = 0;
 	uint32_t greatest = 0;
 	*ret_net_ns = 0;
-	for (uint32_t i = 0; i < parties->count; i++) {
+	for (uint32_t i = 0; i < parties->count; i++)
 		greatest = parties->list[i].metric > parties->list[greatest].metric ? i : greatest;
-		*ret_net_ns = fmax(*ret_net_ns, parties->list[i].metric - parties->list[i].run_wait_ns);
-	}
+	for (uint32_t i = 0; i < parties->count; i++)
+		if (parties->list[i].cpu_ns >= least_cpu_ns(sums))
+			*ret_net_ns = fmax(*ret_net_ns, parties->list[i].metric - parties->list[i].run_wait_ns);
 	for (uint32_t i = 0; i < sums->count; i++) {
 		const struct sums_process *row = &sums->rows[i];
 		bool outside = row->party != greatest + 1 && !(row->flags & (RH_PROCESS_kernel_thread | RH_PROCESS_throttled));
@@ -280,6 +291,7 @@ void parties_weigh_net(struct parties *parties, const struct sums *sums)
 		struct party *party = &parties->list[i];
 		double own_part = waited_ns > 0 ? fmin(1, party->run_wait_ns / waited_ns) : 0;
 		party->weight = 0.5 * fmax(party->metric - party->run_wait_ns, 0) + 0.5 * party->metric * (1 - own_part);
+		party->weight = party->cpu_ns >= least_cpu_ns(sums) ? party->weight : 0;
 		parties->weight_total += party->weight;
 	}
 	if (parties->weight_total <= 0 || net_ns < 0.5 * suffered_ns)
