@@ -13,7 +13,7 @@ static const double page_bytes = 4096; /* at least, for each major fault */
 /* Less than this does not make memory short. */
 static const double taken_least_bytes = 4 << 20, grown_much_bytes = 32 << 20;
 /* Part of the time spent waiting for memory from which what is read is read back, and what that counts then. */
-static const double suffers_from = 0.2, read_back_part = 0.25;
+static const double suffers_from = 0.1, read_back_part = 0.25;
 static const double carrier_from = 0.15, listed_from = 0.03, amount_least = 0.3, clear_share = 0.8;
 
 /* ---- whom to name ---- */
@@ -247,7 +247,6 @@ static void weigh_taken(struct weighing *weighing, bool growers)
 		row->metric = involved || grew ? taken(row, sums->machine.elapsed_ns) : 0;
 	}
 	parties_build(&weighing->parties, sums);
-	parties_try_tree(&weighing->parties, sums);
 	choose(weighing);
 	if (weighing->parties.metric_total < taken_least_bytes)
 		name_nobody(weighing);
@@ -276,6 +275,7 @@ bool accuse_memory(struct weighing *weighing)
 			return true;
 		weigh_taken(weighing, false);
 		weighing->pause->own_fault = weighing->named == 1;
+		weighing->certainty = fmin(weighing->certainty, 0.75); /* somebody may have driven them to it */
 		if (victims_take(weighing, PAUSE_WAIT_memory) <= 0)
 			return false;
 	}

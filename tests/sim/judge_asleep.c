@@ -226,7 +226,7 @@ static void who_thrashes_alone_harms_nobody_else(void **state)
 	refault(world, 9);
 	quiet_after(world);
 	const struct pause *pause = verdict_only(world);
-	verdict_is(pause, PAUSE_CLASS_memory, PAUSE_WORD_very_likely, 1.8);
+	verdict_is(pause, PAUSE_CLASS_memory, PAUSE_WORD_likely, 1.8);
 	assert_true(pause->own_fault);
 	assert_true(verdict_victim(pause, "loader[5000]", 1.8)->also_culprit);
 	verdict_sentence(world, 1, "nobody else's fault");
