@@ -244,7 +244,8 @@ static void weigh_taken(struct weighing *weighing, bool growers)
 		/* Where one group is short, those outside of it may grow as they like: who is in it waits for memory as well. */
 		bool involved = is_short || row->mem_wait_all_ns > 0.02 * sums->machine.elapsed_ns || row->reclaim_all_ns > 0;
 		bool grew = growers && row->grown_bytes >= grown_much_bytes;
-		row->metric = involved || grew ? taken(row, sums->machine.elapsed_ns) : 0;
+		bool was_there = !row->exited || row->last_seen_ns > weighing->incident->onset_ns;
+		row->metric = was_there && (involved || grew) ? taken(row, sums->machine.elapsed_ns) : 0;
 	}
 	parties_build(&weighing->parties, sums);
 	choose(weighing);
