@@ -428,13 +428,20 @@ static void put_signals(struct json *json, const struct pause *p)
 	json_array_end(json);
 }
 
+/* Samples are lost, not records: as many as a sample that was seen had. */
+static uint64_t lost_records(const struct pause *p)
+{
+	uint64_t samples = p->last_sample >= p->first_sample ? p->last_sample - p->first_sample + 1 : 1;
+	return samples > 0 ? (uint64_t)p->lost_count * (p->records_count / samples) : 0;
+}
+
 static void put_coverage(struct json *json, const struct pause *p)
 {
 	json_key(json, "coverage");
 	json_object_begin(json);
 	put_us(json, "seen_us", p->seen_ns);
 	put_whole(json, "records_count", p->records_count);
-	put_whole(json, "lost_count", p->lost_count);
+	put_whole(json, "lost_count", lost_records(p));
 	put_word(json, "recorder", rh_code(RH_CODE_sampler, p->place.sampler)->name);
 	put_word(json, "guard", rh_code(RH_CODE_guard_class, p->place.guard_class)->name);
 	put_us(json, "lateness_max_us", p->lateness_max_ns);

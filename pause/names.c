@@ -102,15 +102,6 @@ const char *pause_wait_name(unsigned wait)
 	return WORD_AT(table, wait);
 }
 
-const char *pause_wait_text(unsigned wait)
-{
-#define PAUSE_WAIT(value, name, text) [value] = text,
-	static const char *const table[] = {
-#include "pause/pause.def"
-	};
-	return WORD_AT(table, wait);
-}
-
 const char *pause_scope_name(unsigned scope)
 {
 #define PAUSE_SCOPE(value, name) [value] = #name,

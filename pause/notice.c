@@ -13,8 +13,6 @@ static const double ns_per_s = 1e9;
 static const double single_least_ns = 100e6, look_from_ns = 50e6;
 /* Fraction of a sample spent waiting from which a process stands still, and below which it goes on. */
 static const double stands_from = 0.6, goes_below = 0.3;
-/* Cpu time had for each second of waiting, a single wait, and multiples of a single wait that is a pause, that make up being choked. */
-static const double choked_cpu = 0.15, choked_single_ns = 50e6, choked_times = 3;
 static const uint64_t suspend_least_ns = 500000000, canary_after_stop_ns = 500000000;
 
 void notice_begin(struct notice *notice, const struct config *config)
@@ -120,9 +118,8 @@ static void stand(double *total_ns, uint64_t *since_ns, double fraction, double 
 
 static bool is_candidate(const struct rh_process *record)
 {
-	static const char own[] = "rh-";
 	return !(record->flags & RH_PROCESS_kernel_thread) && record->state != RH_STATE_zombie && record->state != RH_STATE_stopped &&
-	       record->policy != RH_POLICY_idle && strncmp(record->command, own, sizeof(own) - 1) != 0;
+	       record->policy != RH_POLICY_idle && !waits_is_own(record->command);
 }
 
 /* It got a turn now and then, too short and too far between to get anywhere. From /proc single waits are not known. */
@@ -130,8 +127,8 @@ static bool is_choked(const struct sufferer *sufferer, const struct waits *waits
 {
 	if (!waits->run_exact)
 		return waits->run >= 0.9 && sufferer->run_ns >= least_ns;
-	return waits->run >= stands_from && waits->cpu <= choked_cpu * waits->run && waits->run_longest_ns >= choked_single_ns &&
-	       sufferer->run_ns >= choked_times * least_ns;
+	return waits->run >= stands_from && waits->cpu <= WAITS_CHOKED_CPU * waits->run &&
+	       waits->run_longest_ns >= WAITS_CHOKED_SINGLE_NS && sufferer->run_ns >= WAITS_CHOKED_TIMES * least_ns;
 }
 
 static void look_at_run(struct notice *notice, struct sufferer *sufferer, const struct rh_process *record, const struct waits *waits,

@@ -250,7 +250,7 @@ static double least_cpu_ns(const struct sums *sums)
 }
 
 /* Long waits of those outside of the party that inflicted most: what is to be explained. Returns the most, too, that any party inflicted and did not suffer. */
-static double to_be_explained(const struct parties *parties, const struct sums *sums, double *ret_net_ns)
+static double to_be_explained(const struct parties *parties, const struct sums *sums, double least_ns, double *ret_net_ns)
 {
 	double suffered_ns = 0;
 	uint32_t greatest = 0;
@@ -258,7 +258,7 @@ static double to_be_explained(const struct parties *parties, const struct sums *
 	for (uint32_t i = 0; i < parties->count; i++)
 		greatest = parties->list[i].metric > parties->list[greatest].metric ? i : greatest;
 	for (uint32_t i = 0; i < parties->count; i++)
-		if (parties->list[i].cpu_ns >= least_cpu_ns(sums))
+		if (parties->list[i].cpu_ns >= least_ns)
 			*ret_net_ns = fmax(*ret_net_ns, parties->list[i].metric - parties->list[i].run_wait_ns);
 	for (uint32_t i = 0; i < sums->count; i++) {
 		const struct sums_process *row = &sums->rows[i];
@@ -283,7 +283,8 @@ static void weigh_gross(struct parties *parties)
  */
 void parties_weigh_net(struct parties *parties, const struct sums *sums)
 {
-	double waited_ns = 0, net_ns = 0, suffered_ns = to_be_explained(parties, sums, &net_ns);
+	const double least_ns = least_cpu_ns(sums);
+	double waited_ns = 0, net_ns = 0, suffered_ns = to_be_explained(parties, sums, least_ns, &net_ns);
 	parties->weight_total = 0;
 	for (uint32_t i = 0; i < sums->count; i++)
 		waited_ns += sums->rows[i].run_wait_ns;
@@ -291,7 +292,7 @@ void parties_weigh_net(struct parties *parties, const struct sums *sums)
 		struct party *party = &parties->list[i];
 		double own_part = waited_ns > 0 ? fmin(1, party->run_wait_ns / waited_ns) : 0;
 		party->weight = 0.5 * fmax(party->metric - party->run_wait_ns, 0) + 0.5 * party->metric * (1 - own_part);
-		party->weight = party->cpu_ns >= least_cpu_ns(sums) ? party->weight : 0;
+		party->weight = party->cpu_ns >= least_ns ? party->weight : 0;
 		parties->weight_total += party->weight;
 	}
 	if (parties->weight_total <= 0 || net_ns < 0.5 * suffered_ns)

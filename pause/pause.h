@@ -185,8 +185,8 @@ struct pause {
 	/* what was seen of it */
 	uint64_t signals; /* bits of enum rh_signal that were live throughout */
 	uint64_t seen_ns;
-	uint32_t records_count, lost_count;
-	uint64_t lateness_max_ns; /* of the collector's samples in it */
+	uint32_t records_count, lost_count; /* records seen; samples that were gone before they could be */
+	uint64_t lateness_max_ns;           /* of the collector's samples in it */
 	/* timeline, relative to the onset */
 	int64_t from_ns;
 	uint64_t bucket_ns;
@@ -218,7 +218,6 @@ const char *pause_role_name(unsigned role);
 const char *pause_word_name(unsigned word);
 const char *pause_result_name(unsigned result);
 const char *pause_wait_name(unsigned wait);
-const char *pause_wait_text(unsigned wait);
 const char *pause_scope_name(unsigned scope);
 const char *pause_metric_name(unsigned class);
 const char *pause_metric_unit(unsigned class);

@@ -349,6 +349,5 @@ bool sums_descends(const struct sums *sums, struct sums_process *process, const 
 
 bool sums_is_own(const struct sums_process *process)
 {
-	static const char *const own[] = {"rh-", "rogue-hunter"};
-	return strncmp(process->command, own[0], strlen(own[0])) == 0 || strncmp(process->command, own[1], strlen(own[1])) == 0;
+	return waits_is_own(process->command);
 }

@@ -1,4 +1,5 @@
 /* victims.c - who stood still: see weigh.h. */
+#include "pause/waits.h"
 #include "pause/weigh.h"
 
 #include <math.h>
@@ -9,8 +10,6 @@
 static const double ns_per_s = 1e9;
 /* A single wait for storage below this is no stand-still. */
 static const double single_least_ns = 100e6;
-/* As in notice.c: waits that are short, but leave next to nothing in between. */
-static const double choked_cpu = 0.15, choked_single_ns = 50e6, choked_times = 3;
 
 /* Cpu time that each of those that wanted to run could have had, were they all alike. */
 static double fair_ns(const struct weighing *weighing)
@@ -28,8 +27,8 @@ static double longest_for_cpu(const struct weighing *weighing, const struct sums
 	const double least_ns = weighing->config->pause_cpu_wait * ns_per_s;
 	if (row->run_longest_ns >= least_ns)
 		return row->run_longest_ns;
-	bool choked = row->run_wait_ns >= choked_times * least_ns && row->cpu_ns <= choked_cpu * row->run_wait_ns &&
-	              (row->run_longest_ns >= choked_single_ns || row->run_longest_ns <= 0); /* 0: single waits are not known */
+	bool choked = row->run_wait_ns >= WAITS_CHOKED_TIMES * least_ns && row->cpu_ns <= WAITS_CHOKED_CPU * row->run_wait_ns &&
+	              (row->run_longest_ns >= WAITS_CHOKED_SINGLE_NS || row->run_longest_ns <= 0); /* 0: single waits are not known */
 	if (!choked || (weighing->named == 0 && row->cpu_ns > weighing->config->pause_fair_fraction * fair_ns(weighing)))
 		return 0;
 	return fmin(row->run_wait_ns, (double)weighing->incident->kinds[NOTICE_RUN].longest_ns);

@@ -2,6 +2,7 @@
 #include "pause/waits.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Major faults per second from which waiting for storage may be waiting for evicted pages, and the part of them that must be refaults. */
 static const double faults_least_per_s = 100, refaults_part = 0.3;
@@ -30,6 +31,12 @@ struct waits waits_of(const struct rh_process *record, uint64_t now_ns, double r
 	return waits;
 }
 #undef LEVEL
+
+bool waits_is_own(const char command[RH_COMMAND_BYTES])
+{
+	static const char *const own[] = {"rh-", "rogue-hunter"};
+	return strncmp(command, own[0], strlen(own[0])) == 0 || strncmp(command, own[1], strlen(own[1])) == 0;
+}
 
 double waits_refaults(const struct rh_system *before, const struct rh_system *now)
 {

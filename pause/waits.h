@@ -21,6 +21,14 @@ struct waits {
  */
 struct waits waits_of(const struct rh_process *record, uint64_t now_ns, double refaults_per_s);
 
+/* Waits that are short, but leave next to nothing in between: cpu time had for each second of waiting, a single wait, multiples of a single wait that is a pause. */
+#define WAITS_CHOKED_CPU 0.15
+#define WAITS_CHOKED_SINGLE_NS 50e6
+#define WAITS_CHOKED_TIMES 3
+
+/* Is it one of our own programs? */
+bool waits_is_own(const char command[RH_COMMAND_BYTES]);
+
 /* That rate between two samples; 0 where it is not known. */
 double waits_refaults(const struct rh_system *before, const struct rh_system *now);
 

@@ -295,7 +295,7 @@ static void print_coverage(struct page *page, const json_t *document)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "; recorder %.40s", recorder);
 	if (guard[0])
 		used += (size_t)snprintf(list + used, sizeof(list) - used, ", guard %.40s", guard);
-	if (late_ns > 0)
+	if (late_ns >= NS_PER_MS)
 		snprintf(list + used, sizeof(list) - used, "; samples up to %s late", pause_duration_text(late_ns, figure));
 	page_to(page, 2);
 	page_flow(page, 4, "", list);

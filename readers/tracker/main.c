@@ -120,9 +120,11 @@ static void stop(struct tracker *tracker)
 	notify_end(&tracker->notify);
 	baseline_flush(tracker->baseline, storage_of(tracker), clock_now_ns(CLOCK_BOOTTIME), true);
 	persist_close(&tracker->persist, tracker->track);
-	log_say(LOG_INFO_, "tracker_stopped", "%llu samples, %llu lost, %llu judgements of pauses",
+	log_say(LOG_INFO_, "tracker_stopped",
+	        "%llu samples, %llu lost, %llu judgements of pauses; %llu commands without room, %llu late looks",
 	        (unsigned long long)tracker->persist.state.samples_count, (unsigned long long)tracker->persist.state.lost_count,
-	        (unsigned long long)tracker->pauses->found_count);
+	        (unsigned long long)tracker->pauses->found_count, (unsigned long long)baseline_dropped(tracker->baseline),
+	        (unsigned long long)surroundings_late(tracker->surroundings));
 }
 
 /* Returns 0, or -errno with a sentence in `error`. */

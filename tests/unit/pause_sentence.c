@@ -275,7 +275,7 @@ static void words_and_ids(void **state)
 	assert_string_equal(pause_hedge(PAUSE_WORD_recorded), "");
 	assert_string_equal(pause_class_name(PAUSE_CLASS_one_cpu), "one_cpu");
 	assert_string_equal(pause_class_name(PAUSE_CLASSES), "unknown");
-	assert_string_equal(pause_wait_text(250), "unknown");
+	assert_string_equal(pause_wait_name(250), "unknown");
 	assert_string_equal(pause_metric_amount(PAUSE_CLASS_memory), "the memory taken in");
 	made_plain(&p, PAUSE_CLASS_cpu, 44, 0);
 	assert_string_equal(pause_id(&p, id), "7c1f93ab-44");
